@@ -1,0 +1,49 @@
+# Every target sets up what it needs: a project-local environment made with uv, which comes from PyPI.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+UV := $(VENV)/bin/uv
+PYTHON := $(VENV)/bin/python
+UV_VERSION := 0.13.8
+unexport PYTHONDONTWRITEBYTECODE
+unexport VIRTUAL_ENV
+
+help:  ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(UV):
+	@python3 -m venv $(VENV) || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy python3-venv && python3 -m venv $(VENV); } \
+		|| { echo "python3 cannot make a virtual environment: install your system's python3-venv package"; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.package: $(UV) pyproject.toml constraints.txt
+	@$(UV) pip install --quiet --python $(PYTHON) --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.package
+	@$(UV) pip install --quiet --python $(PYTHON) --constraint constraints.txt --editable '.[postgres]' --group test --group lint --group docs
+	@touch $@
+
+constraints: $(UV)  ## Resolve the exact versions again
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --generate-hashes \
+		--all-extras --group test --group lint --group docs pyproject.toml --output-file constraints.txt
+
+demo: $(VENV)/.package  ## The whole closed loop on real data (KEEP=1 leaves it running)
+	@$(PYTHON) -m mlops_dag_factory.cli.main demo $(if $(KEEP),--keep)
+
+test: $(VENV)/.development  ## All tests
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: $(VENV)/.development  ## ruff, mypy, import-linter
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.development  ## Every benchmark against its peers
+	@for file in benchmarks/*.py; do echo "== $$file"; $(PYTHON) $$file $(ARGS) || exit 1; done
+
+docs: $(VENV)/.development  ## The documentation as pages in site/
+	@$(VENV)/bin/mkdocs build --strict
+
+.PHONY: help constraints demo test lint bench docs

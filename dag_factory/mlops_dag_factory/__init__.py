@@ -1,0 +1,1 @@
+"""DAG factory for machine-learning workflows: what a workflow is. The package root imports nothing."""

@@ -1,0 +1,134 @@
+"""Phases of the data half: ingest, validate, transform, split."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from mlops_dag_factory.spec.base import DataReference, DataReferences, FunctionPath, Gate, PhaseSpec, Spec
+from mlops_dag_factory.spec.labels import LabelsSpec
+
+ColumnType = Literal["integer", "float", "string", "boolean", "timestamp", "date"]
+
+
+class IngestSpec(PhaseSpec):
+    """Read data from outside into the store."""
+
+    outputs: ClassVar = {"data": "dataset"}
+    default_output: ClassVar = "data"
+
+    type: Literal["ingest"] = "ingest"
+    source: str | list[str] = Field(
+        description="Where the data is: a path or fsspec URL (globs allowed), 'sklearn:<name>', or 'predictions' "
+        "(this workflow's production prediction log with the labels that have arrived). A list is joined by column "
+        "name, row after row."
+    )
+    format: Literal["csv", "json", "parquet"] | None = Field(None, description="File format; default: by the ending.")
+    columns: dict[str, ColumnType] = Field(default={}, description="Types of columns; the others are inferred.")
+    keys: list[str] = Field(default=[], description="Columns that identify a row.")
+    timestamp: str | None = Field(None, description="Column that says when a row happened.")
+    labels: LabelsSpec | None = Field(None, description="Outcomes for 'predictions'; default: the monitor's.")
+    deduplicate: bool = Field(False, description="Keep only the last row for each key (or each distinct row).")
+
+
+class ColumnRule(Spec):
+    """What one column must be like."""
+
+    type: ColumnType | None = Field(None, description="Type of the column.")
+    nullable: bool = Field(True, description="False: a missing value is a failure.")
+    minimum: float | str | None = Field(None, description="Smallest value allowed.")
+    maximum: float | str | None = Field(None, description="Largest value allowed.")
+    allowed: list[Any] | None = Field(None, description="The values that may occur.")
+    pattern: str | None = Field(None, description="Regular expression that every value matches in full.")
+    unique: bool = Field(False, description="True: no value occurs twice.")
+    severity: Literal["warn", "fail"] = Field("fail", description="What a failure does to the verdict.")
+
+
+class Rule(Spec):
+    """One condition on a dataset: an expression over its statistics, or SQL that returns the rows that fail."""
+
+    expression: Gate | None = Field(
+        None, description="Condition over row_count, columns.<name>.null_share, .mean, .minimum, .maximum, .distinct."
+    )
+    sql: str | None = Field(None, description="Query over the table 'data'; each row that it returns is a failure.")
+    name: str = Field("", description="Name of the rule in the verdict.")
+    message: str = Field("", description="Sentence shown when it fails.")
+    severity: Literal["warn", "fail"] = Field("fail", description="What a failure does to the verdict.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"expression": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.expression is None) == (self.sql is None):
+            raise ValueError("give either 'expression' or 'sql'")
+        return self
+
+
+class ValidateSpec(PhaseSpec):
+    """Data evaluation checkpoint: check a dataset against rules."""
+
+    outputs: ClassVar = {"data": "dataset", "report": "report"}
+    default_output: ClassVar = "data"
+    checkpoint: ClassVar = True
+
+    type: Literal["validate"] = "validate"
+    data: DataReference = Field(description="Dataset to check.")
+    columns: dict[str, ColumnRule] = Field(default={}, description="Rules by column.")
+    rules: list[Rule] = Field(default=[], description="Conditions on the whole dataset.")
+    on_fail: Literal["stop", "skip"] = Field("stop", description="stop: the task fails; skip: what follows is skipped.")
+
+
+class TransformSpec(PhaseSpec):
+    """Make a new dataset from one or many."""
+
+    outputs: ClassVar = {"data": "dataset"}
+    default_output: ClassVar = "data"
+
+    type: Literal["transform"] = "transform"
+    data: DataReferences = Field(
+        description="Datasets to read; SQL sees each under its phase's name, one also as 'data'."
+    )
+    sql: str | None = Field(None, description="DuckDB query whose result is the new dataset.")
+    python: FunctionPath | None = Field(None, description="Function 'module:name' that takes and returns a table.")
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.sql is None) == (self.python is None):
+            raise ValueError("give either 'sql' or 'python'")
+        return self
+
+
+class SplitSpec(PhaseSpec):
+    """Divide a dataset into train, test and, where wanted, validation; the same input gives the same parts."""
+
+    outputs: ClassVar = {"train": "dataset", "test": "dataset", "validation": "dataset"}
+
+    type: Literal["split"] = "split"
+    data: DataReference = Field(description="Dataset to divide.")
+    test: float = Field(0.2, gt=0, lt=1, description="Share of rows in 'test'.")
+    validation: float = Field(0.0, ge=0, lt=1, description="Share of rows in 'validation'.")
+    by: Literal["random", "order", "time", "hash", "group"] = Field(
+        "random", description="random; order: the last rows are the test; time: the latest; hash or group: by 'keys'."
+    )
+    keys: list[str] = Field(default=[], description="Columns whose equal values stay together (by: hash, group, time).")
+    stratify: str | None = Field(None, description="Column whose shares stay equal in every part (by: random).")
+    seed: int = Field(0, ge=0, description="Seed of the random generator.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if isinstance(self.test, float) and isinstance(self.validation, float) and self.test + self.validation >= 1:
+            raise ValueError("test and validation together must be less than 1: nothing is left to train on")
+        if self.by in {"hash", "group", "time"} and not self.keys:
+            raise ValueError(f"by: {self.by} needs 'keys', the columns to divide by")
+        if self.stratify and self.by != "random":
+            raise ValueError("'stratify' goes with by: random")
+        return self

@@ -1,0 +1,19 @@
+"""Any Airflow operator as a phase."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from mlops_dag_factory.spec.base import ImportPath, PhaseSpec
+
+
+class OperatorSpec(PhaseSpec):
+    """Run any Airflow operator as a phase."""
+
+    type: Literal["operator"] = "operator"
+    operator: ImportPath = Field(description="Operator class, as 'package.module.Class'.")
+    arguments: dict[str, Any] = Field(
+        default={}, description="Arguments of the operator, except those that phases set."
+    )

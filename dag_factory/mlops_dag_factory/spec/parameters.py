@@ -1,0 +1,83 @@
+"""Parameters: the only knobs of the running state; they become Airflow's trigger form."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mlops_dag_factory.spec.base import Spec
+
+_JSON_TYPES = {
+    "integer": "integer",
+    "float": "number",
+    "string": "string",
+    "boolean": "boolean",
+    "list": "array",
+    "json": "object",
+}
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "integer": (int,),
+    "float": (int, float),
+    "string": (str,),
+    "boolean": (bool,),
+    "list": (list,),
+    "json": (dict,),
+}
+
+
+class ParameterSpec(Spec):
+    """One knob of a run."""
+
+    type: Literal["integer", "float", "string", "boolean", "enum", "list", "json"] = Field(
+        description="Type of the value."
+    )
+    default: Any = Field(None, description="Value when a run gives none.")
+    minimum: float | None = Field(None, description="Smallest value (integer, float).")
+    maximum: float | None = Field(None, description="Largest value (integer, float).")
+    choices: list[Any] = Field(default=[], description="The values of an enum.")
+    required: bool = Field(False, description="True: a run must give a value; there is no default.")
+    description: str = Field("", description="Shown below the field in the form.")
+    section: str = Field("", description="Part of the form that the field stands in.")
+
+    def json_schema(self) -> dict[str, Any]:
+        """Give the JSON Schema that Airflow's form and a run's validation use."""
+        schema: dict[str, Any] = {}
+        if self.type == "enum":
+            schema["enum"] = list(self.choices)
+        else:
+            nullable = self.default is None and not self.required
+            kind = _JSON_TYPES[self.type]
+            schema["type"] = ["null", kind] if nullable else kind
+        for key in ("minimum", "maximum"):
+            if getattr(self, key) is not None:
+                schema[key] = getattr(self, key)
+        if self.section:
+            schema["section"] = self.section
+        return schema
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.type == "enum" and not self.choices:
+            raise ValueError("an enum needs 'choices'")
+        if self.type != "enum" and self.choices:
+            raise ValueError("'choices' goes with type: enum")
+        if self.type not in {"integer", "float"} and (self.minimum is not None or self.maximum is not None):
+            raise ValueError("'minimum' and 'maximum' go with type: integer or float")
+        if self.default is None:
+            return self
+        if self.required:
+            raise ValueError("a required parameter has no default")
+        if not self.accepts(self.default):
+            raise ValueError(f"the default {self.default!r} is not what the parameter allows")
+        return self
+
+    def accepts(self, value: Any) -> bool:
+        """Say whether a value fits the type, the choices and the bounds."""
+        if self.type == "enum":
+            return value in self.choices
+        if not isinstance(value, _PYTHON_TYPES[self.type]) or (isinstance(value, bool) and self.type != "boolean"):
+            return False
+        if not isinstance(value, int | float):
+            return True
+        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)

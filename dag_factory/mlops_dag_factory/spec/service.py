@@ -1,0 +1,79 @@
+"""Phases of the service half: deploy, test_service, approve, release."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from mlops_dag_factory.spec.base import (
+    DataReference,
+    Duration,
+    Gate,
+    ModelReference,
+    PhaseId,
+    PhaseSpec,
+    ServiceReference,
+)
+
+
+class DeploySpec(PhaseSpec):
+    """Make a service run a model version in an environment."""
+
+    outputs: ClassVar = {"service": "service"}
+    default_output: ClassVar = "service"
+
+    type: Literal["deploy"] = "deploy"
+    model: ModelReference = Field(description="Registered model version to deploy.")
+    environment: str = Field("staging", pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Environment to deploy to.")
+    wait: Duration = Field(timedelta(minutes=2), description="How long a model server may take to report it healthy.")
+
+
+class TestServiceSpec(PhaseSpec):
+    """Performance evaluation checkpoint on the running service: parity, contract, latency, throughput."""
+
+    __test__: ClassVar = False  # the name is the phase's; pytest must not collect it
+    outputs: ClassVar = {"report": "report"}
+    default_output: ClassVar = "report"
+    checkpoint: ClassVar = True
+
+    type: Literal["test_service"] = "test_service"
+    service: ServiceReference = Field(description="Service to test.")
+    data: DataReference | None = Field(None, description="Rows to send; default: the model's golden rows.")
+    requests: int = Field(200, ge=1, le=1_000_000, description="How many single-row requests measure the latency.")
+    gates: list[Gate] = Field(
+        default=["golden_mismatches == 0", "error_rate == 0", "contract_failures == 0"],
+        description="Conditions over golden_mismatches, contract_failures, error_rate, latency_p50_ms, latency_p95_ms, "
+        "latency_p99_ms, throughput_rps.",
+    )
+    on_fail: Literal["stop", "skip"] = Field("stop", description="stop: the task fails; skip: what follows is skipped.")
+
+
+class ApproveSpec(PhaseSpec):
+    """People decide, with the evidence in front of them; no answer in time is a rejection."""
+
+    type: Literal["approve"] = "approve"
+    evidence: list[PhaseId] = Field(default=[], description="Phases whose verdicts and metrics are shown.")
+    approvers: list[str] = Field(
+        default=[], description="Airflow users who may decide; default: whoever may edit the run."
+    )
+    timeout: Duration | None = Field(timedelta(days=7), description="After this long without an answer it is rejected.")
+
+    @field_validator("evidence", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
+class ReleaseSpec(PhaseSpec):
+    """Give a model version the production traffic, then the champion's alias."""
+
+    outputs: ClassVar = {"service": "service"}
+    default_output: ClassVar = "service"
+
+    type: Literal["release"] = "release"
+    model: ModelReference = Field(description="Registered model version to release.")
+    environment: str = Field("production", pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Environment to release to.")
+    strategy: Literal["all_at_once"] = Field("all_at_once", description="How traffic moves to the new version.")
+    wait: Duration = Field(timedelta(minutes=2), description="How long a model server may take to report it healthy.")

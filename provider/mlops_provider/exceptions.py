@@ -1,0 +1,120 @@
+"""The errors of the provider. Each class takes values, builds its sentence and says whether a retry makes sense."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class MlopsError(Exception):
+    """Root of all errors that the provider raises on purpose."""
+
+    retryable: ClassVar[bool] = False
+    """True where the same call may succeed later; operators never retry the others."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message}\n  hint: {hint}" if hint else message)
+
+
+class ConfigError(MlopsError):
+    """A phase's configuration is wrong in a way that only shows at run time (a rendered value, a missing setting)."""
+
+
+class ExpressionError(MlopsError):
+    """An expression does not parse, uses something that is not allowed, or meets a missing or non-finite value."""
+
+    def __init__(self, expression: str, reason: str, *, column: int | None = None, hint: str = "") -> None:
+        self.expression = expression
+        self.reason = reason
+        self.column = column
+        super().__init__(f"expression '{expression}': {reason}", hint=hint)
+
+
+class ImportNotAllowedError(MlopsError):
+    """A dotted name in a workflow lies outside the prefixes that the deployment allows."""
+
+    def __init__(self, name: str, allowed: Iterable[str]) -> None:
+        self.name = name
+        prefixes = ", ".join(sorted(allowed)) or "none"
+        super().__init__(
+            f"'{name}' may not be imported from a workflow",
+            hint=f"allowed prefixes: {prefixes}; the deployment sets them in [mlops] allowed_imports",
+        )
+
+
+class ImportNotFoundError(MlopsError):
+    """A dotted name in a workflow names nothing."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        super().__init__(f"'{name}' cannot be imported: {reason}", hint="write it as 'package.module.Class'")
+
+
+class DataError(MlopsError):
+    """The data is not what the phase needs: empty, a missing column, a wrong type, a constant target."""
+
+
+class CheckpointBlockedError(MlopsError):
+    """A checkpoint's verdict is 'blocked' and its `on_fail` says stop."""
+
+
+class StoreError(MlopsError):
+    """The store cannot be read or written."""
+
+    retryable = True
+
+
+class NotFoundInStoreError(StoreError):
+    """A reference points to something that is not in the store."""
+
+    retryable = False
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        super().__init__(f"{uri} does not exist", hint="was it deleted, or is [mlops] store another folder?")
+
+
+class DigestMismatchError(StoreError):
+    """Stored content is not what its reference says."""
+
+    retryable = False
+
+    def __init__(self, uri: str, expected: str, found: str) -> None:
+        self.uri = uri
+        super().__init__(
+            f"{uri} has digest {found[:16]}, expected {expected[:16]}",
+            hint="the content was changed after it was published; restore it or run the phase that made it again",
+        )
+
+
+class ConflictError(StoreError):
+    """Another writer changed a document first."""
+
+    def __init__(self, uri: str, revision: int) -> None:
+        self.uri = uri
+        self.revision = revision
+        super().__init__(f"{uri} is no longer at revision {revision}: another writer was first")
+
+
+class RegistryError(MlopsError):
+    """The tracking server or model registry refused or could not be reached."""
+
+    retryable = True
+
+
+class ServiceError(MlopsError):
+    """A model server did not do what the deployment record says."""
+
+    retryable = True
+
+
+class ModelLoadError(MlopsError):
+    """A model cannot be loaded: untrusted types, a wrong digest, missing files."""
+
+
+class RequestError(MlopsError):
+    """A prediction request is malformed; the server answers with a 4xx status."""

@@ -1,0 +1,100 @@
+"""Expressions of the workflow file (`when`, `gates`, `rules`): Python syntax, names and numbers, evaluated safely.
+
+Parsing and evaluation are simpleeval's; this module closes its language further (no calls, no indexing, no
+comprehensions), resolves dotted names in plain mappings, and turns a missing or non-finite value into an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_provider.exceptions import ExpressionError
+
+_ALLOWED = (
+    ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.UAdd, ast.BinOp, ast.Add, ast.Sub,
+    ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE,
+    ast.In, ast.NotIn, ast.Constant, ast.Name, ast.Attribute, ast.Load, ast.Tuple, ast.List,
+)  # fmt: skip
+MAX_LENGTH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed expression."""
+
+    text: str
+    tree: ast.expr
+
+    @classmethod
+    def parse(cls, text: str) -> Expression:
+        """Parse, or raise ExpressionError with the column (1-based) of what is not allowed."""
+        if len(text) > MAX_LENGTH:
+            raise ExpressionError(f"{text[:40]}…", f"is longer than {MAX_LENGTH} characters")
+        try:
+            tree = ast.parse(text.strip(), mode="eval")
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as err:
+            column = getattr(err, "offset", None)
+            raise ExpressionError(text, "is not a valid expression", column=column, hint=_EXAMPLE) from err
+        for node in ast.walk(tree):
+            if not isinstance(node, _ALLOWED):
+                column = getattr(node, "col_offset", 0) + 1
+                what = type(node).__name__.lower()
+                raise ExpressionError(text, f"'{what}' is not allowed in an expression", column=column, hint=_EXAMPLE)
+        return cls(text.strip(), tree.body)
+
+    def names(self) -> tuple[str, ...]:
+        """Give the dotted names that the expression reads, in order of appearance, each once."""
+        found: dict[str, None] = {}
+        _collect(self.tree, found)
+        return tuple(found)
+
+    def look_up(self, name: str, scope: Mapping[str, Any]) -> Any:
+        """Give the value of a dotted name, or raise when it is missing, None or not finite."""
+        value: Any = scope
+        for part in name.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                known = ", ".join(sorted(str(key) for key in value)) if isinstance(value, Mapping) else "none"
+                raise ExpressionError(self.text, f"'{name}' is missing", hint=f"known here: {known or 'none'}")
+            value = value[part]
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            raise ExpressionError(self.text, f"'{name}' is {'missing' if value is None else value}, not a number")
+        return value
+
+    def evaluate(self, scope: Mapping[str, Any]) -> Any:
+        """Evaluate on a scope of names (nested mappings for dotted ones)."""
+        from simpleeval import InvalidExpression, SimpleEval
+
+        for name in self.names():
+            self.look_up(name, scope)
+        evaluator = SimpleEval(names=dict(scope), functions={})
+        evaluator.nodes[ast.Attribute] = lambda node: self.look_up(_dotted(node) or "", scope)
+        evaluator.nodes[ast.Tuple] = evaluator.nodes[ast.List] = lambda node: [evaluator._eval(e) for e in node.elts]  # noqa: SLF001 (simpleeval's way to add a node)
+        try:
+            return evaluator.eval(self.text, previously_parsed=self.tree)
+        except (InvalidExpression, TypeError, ArithmeticError) as err:
+            raise ExpressionError(self.text, str(err)) from err
+
+
+_EXAMPLE = "write a condition over names and numbers, such as 'accuracy >= 0.9 and recall > champion.recall'"
+
+
+def _dotted(node: ast.expr) -> str | None:
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else None
+
+
+def _collect(node: ast.AST, found: dict[str, None]) -> None:
+    if isinstance(node, ast.Attribute | ast.Name):
+        name = _dotted(node)
+        if name is not None:
+            found[name] = None
+            return
+    for child in ast.iter_child_nodes(node):
+        _collect(child, found)

@@ -1,0 +1,111 @@
+"""The phase contract: what every phase function takes and gives."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
+
+from mlops_provider.exceptions import ConfigError
+from mlops_provider.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlops_provider.refs import Ref
+    from mlops_provider.verdicts import Verdict
+
+DEFAULT_ALLOWED_IMPORTS = ("sklearn.",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """Where and for what a phase runs. JSON-able, so that it reaches containers and pods.
+
+    `attempt` counts from 1. `reason` says why the run exists: the payload of the asset event that triggered it,
+    or who triggered it.
+    """
+
+    workflow: str
+    run_id: str
+    phase: str
+    phase_type: str = ""
+    attempt: int = 1
+    store_url: str
+    tracking_uri: str = ""
+    owner: str = ""
+    allowed_imports: tuple[str, ...] = DEFAULT_ALLOWED_IMPORTS
+    parameters: dict[str, Any] = field(default_factory=dict)
+    reason: dict[str, Any] = field(default_factory=dict)
+
+    def store(self) -> Store:
+        """Open the store."""
+        return Store(self.store_url)
+
+    @property
+    def run_key(self) -> str:
+        """Key of the run's folder in the store."""
+        return f"{self.workflow}/runs/{quote(self.run_id, safe='')}"
+
+    @property
+    def identity(self) -> str:
+        """Name of this phase in this run, the same for every attempt: what makes a side effect happen once."""
+        return f"{self.workflow}/{self.run_id}/{self.phase}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> RunContext:
+        """Make a context from its JSON form."""
+        return cls(**{**value, "allowed_imports": tuple(value["allowed_imports"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a phase gives back.
+
+    `metrics` are finite numbers; `verdict` is set by checkpoints; `summary` is Markdown for people; `details` is
+    JSON that belongs in the record only.
+    """
+
+    outputs: dict[str, Ref] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    summary: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse metrics that are not finite."""
+        bad = sorted(name for name, value in self.metrics.items() if not math.isfinite(value))
+        if bad:
+            raise ConfigError(f"metrics must be finite numbers: {', '.join(bad)}")
+
+
+Inputs = dict[str, "list[Ref]"]
+"""Field of the spec -> the references that it names, in order."""
+
+
+class PhaseFunction(Protocol):
+    """The signature of `run` in every module of this package that is a phase."""
+
+    def __call__(self, config: Any, inputs: Inputs, context: RunContext) -> Outcome:
+        """Do the work."""
+        ...
+
+
+def one(inputs: Inputs, field: str, kind: type[Ref]) -> Any:
+    """Give the single reference of an input field, checked for its kind."""
+    refs: Sequence[Ref] = inputs.get(field, [])
+    if len(refs) != 1 or not isinstance(refs[0], kind):
+        found = ", ".join(ref.kind for ref in refs) or "nothing"
+        raise ConfigError(f"input '{field}' must be one {kind.kind}, got {found}")
+    return refs[0]
+
+
+def now() -> str:
+    """Give the time in UTC as ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,144 @@
+"""The few file operations that the store needs, the same on a local folder and on an object store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class LocalFiles:
+    """A folder of this machine. Files appear whole or not at all: written aside, synced, then linked or renamed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, key: str) -> Path:
+        """Give the path of a key."""
+        return self.root / key
+
+    def exists(self, key: str) -> bool:
+        """Say whether a file is there."""
+        return self.path(key).exists()
+
+    def read(self, key: str) -> bytes:
+        """Read a whole file; FileNotFoundError when there is none."""
+        return self.path(key).read_bytes()
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write or replace a file, atomically."""
+        aside = self._write_aside(key, content)
+        aside.replace(self.path(key))
+
+    def create(self, key: str, content: bytes) -> bool:
+        """Write a file that must not exist yet, atomically; False when it does."""
+        aside = self._write_aside(key, content)
+        try:
+            os.link(aside, self.path(key))
+        except FileExistsError:
+            return False
+        finally:
+            aside.unlink()
+        return True
+
+    def list(self, key: str) -> list[str]:
+        """Give the names in a folder, sorted; none when it does not exist."""
+        try:
+            return sorted(entry.name for entry in os.scandir(self.path(key)) if not entry.name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def upload(self, key: str, files: Iterable[Path], folder: Path) -> None:
+        """Move files from a local scratch folder below a key; files that are there already stay."""
+        for file in files:
+            target = self.path(f"{key}/{file.relative_to(folder).as_posix()}")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+            shutil.move(file, aside)
+            aside.replace(target)
+
+    def local_folder(self, key: str, names: Iterable[str]) -> Path:  # noqa: ARG002 (the remote twin needs the names)
+        """Give a local folder that holds the files of a key."""
+        return self.path(key)
+
+    def _write_aside(self, key: str, content: bytes) -> Path:
+        target = self.path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return aside
+
+
+class RemoteFiles:
+    """An fsspec URL. Object stores make one PUT atomic; `create` needs one that refuses to overwrite."""
+
+    def __init__(self, url: str, cache: Path) -> None:
+        import fsspec
+
+        self.fs: Any
+        self.fs, self.root = fsspec.core.url_to_fs(url)
+        self.cache = cache
+
+    def _full(self, key: str) -> str:
+        return f"{self.root.rstrip('/')}/{key}"
+
+    def exists(self, key: str) -> bool:
+        """Say whether a file is there."""
+        return bool(self.fs.exists(self._full(key)))
+
+    def read(self, key: str) -> bytes:
+        """Read a whole file; FileNotFoundError when there is none."""
+        return bytes(self.fs.cat_file(self._full(key)))
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write or replace a file, atomically."""
+        self._make_parent(key)
+        self.fs.pipe_file(self._full(key), content)
+
+    def create(self, key: str, content: bytes) -> bool:
+        """Write a file that must not exist yet; False when it does."""
+        self._make_parent(key)
+        try:
+            self.fs.pipe_file(self._full(key), content, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def list(self, key: str) -> list[str]:
+        """Give the names in a folder, sorted; none when it does not exist."""
+        self.fs.invalidate_cache(self._full(key))
+        try:
+            names = self.fs.ls(self._full(key), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(name.rstrip("/").rsplit("/", 1)[-1] for name in names)
+
+    def upload(self, key: str, files: Iterable[Path], folder: Path) -> None:
+        """Copy files from a local scratch folder below a key."""
+        for file in files:
+            name = f"{key}/{file.relative_to(folder).as_posix()}"
+            self._make_parent(name)
+            self.fs.put_file(str(file), self._full(name))
+
+    def local_folder(self, key: str, names: Iterable[str]) -> Path:
+        """Give a local folder that holds the files of a key, fetched once."""
+        target = self.cache / key
+        for name in names:
+            path = target / name
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+                self.fs.get_file(self._full(f"{key}/{name}"), str(aside))
+                aside.replace(path)
+        return target
+
+    def _make_parent(self, key: str) -> None:
+        self.fs.makedirs(self._full(key).rsplit("/", 1)[0], exist_ok=True)
