@@ -8,8 +8,3 @@ SCHEME = "x-mlops"
 def retrain_uri(workflow: str) -> str:
     """Give the URI of the asset whose events make a workflow run again."""
     return f"{SCHEME}://retrain/{workflow}"
-
-
-def phase_uri(workflow: str, phase: str) -> str:
-    """Give the URI of the asset that a phase updates when it succeeds."""
-    return f"{SCHEME}://{workflow}/{phase}"

@@ -24,8 +24,8 @@ DEFAULT_ALLOWED_IMPORTS = ("sklearn.",)
 class RunContext:
     """Where and for what a phase runs. JSON-able, so that it reaches containers and pods.
 
-    `attempt` counts from 1. `reason` says why the run exists: the payload of the asset event that triggered it,
-    or who triggered it.
+    `attempt` counts from 1. `data_root` is the folder or URL from which relative paths in the workflow file count.
+    `reason` says why the run exists: the payload of the asset event that triggered it, or who triggered it.
     """
 
     workflow: str
@@ -35,6 +35,7 @@ class RunContext:
     attempt: int = 1
     store_url: str
     tracking_uri: str = ""
+    data_root: str = ""
     owner: str = ""
     allowed_imports: tuple[str, ...] = DEFAULT_ALLOWED_IMPORTS
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -43,6 +44,12 @@ class RunContext:
     def store(self) -> Store:
         """Open the store."""
         return Store(self.store_url)
+
+    def locate(self, path: str) -> str:
+        """Give the path or URL that a path of the workflow file means."""
+        if "://" in path or path.startswith(("/", "~")) or not self.data_root:
+            return path
+        return f"{self.data_root.rstrip('/')}/{path}"
 
     @property
     def run_key(self) -> str:

@@ -80,7 +80,7 @@ def run_phase(config: BaseModel, inputs: Inputs, context: RunContext) -> Finishe
         "usage": watch.stop().to_dict(),
     }
     finished = Finished(outcome, write_record(store, context, record))
-    if outcome.verdict and blocked and getattr(config, "on_fail", "stop") == "stop":
+    if outcome.verdict and blocked and getattr(config, "on_fail", None) == "stop":
         reasons = "; ".join(outcome.verdict.failures())
         raise CheckpointBlockedError(f"{context.phase} is blocked: {reasons}", hint=f"record: {finished.record_uri}")
     return finished

@@ -1,0 +1,70 @@
+"""What Airflow reads when it discovers providers. Imports nothing and reads nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_OPTIONS: dict[str, tuple[str, str, str]] = {
+    "store": (
+        "Folder or fsspec URL of the store. Default: mlops/store in AIRFLOW_HOME.",
+        "",
+        "s3://bucket/mlops",
+    ),
+    "tracking_uri": (
+        "MLflow tracking server and model registry. Default: SQLite in AIRFLOW_HOME.",
+        "",
+        "http://mlflow:5000",
+    ),
+    "tracking_conn_id": ("Connection of type 'mlflow' that overrides tracking_uri.", "", "mlflow_default"),
+    "data_root": (
+        "Folder or fsspec URL from which relative paths in workflow files count. Default: AIRFLOW_HOME.",
+        "",
+        "s3://lake",
+    ),
+    "allowed_imports": (
+        "Comma-separated prefixes of the names that workflow files may import; one that ends with '.' is a package.",
+        "sklearn.",
+        "sklearn.,our_features.",
+    ),
+    "allowed_operators": (
+        "Comma-separated prefixes of the operator classes that phases of type 'operator' may use.",
+        "airflow.providers.standard.",
+        "airflow.providers.",
+    ),
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Give the provider's metadata in Airflow's schema."""
+    return {
+        "package-name": "airflow-provider-mlops",
+        "name": "MLOps",
+        "description": "Takes a machine-learning product from data to production, and keeps it there.",
+        "config": {
+            "mlops": {
+                "description": "Settings of the MLOps provider.",
+                "options": {
+                    name: {
+                        "description": description,
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "default": default,
+                        "example": example,
+                    }
+                    for name, (description, default, example) in _OPTIONS.items()
+                },
+            }
+        },
+        "connection-types": [
+            {
+                "connection-type": "mlflow",
+                "hook-class-name": "mlops_provider.hooks.mlflow.MlflowHook",
+                "hook-name": "MLflow",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "extra"],
+                    "relabeling": {"host": "Tracking URI", "password": "Token or password"},
+                    "placeholders": {"host": "http://mlflow:5000"},
+                },
+            }
+        ],
+    }

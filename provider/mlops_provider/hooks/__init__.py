@@ -1,0 +1,1 @@
+"""Hooks: one external system per file, the only readers of connections."""

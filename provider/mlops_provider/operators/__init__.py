@@ -1,0 +1,1 @@
+"""Operators: one phase per file, thin."""

@@ -1,0 +1,116 @@
+"""Phase type `approve`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow.exceptions import AirflowFailException
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+
+from mlops_provider.operators.phase import PhaseOperator, returned, run_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from airflow.sdk import Context
+
+    from mlops_provider.runtime.contract import RunContext
+
+
+class ApproveReleaseOperator(ApprovalOperator):
+    """Ask people, with the evidence in front of them; a rejection or no answer in time skips what follows.
+
+    The task waits without a worker. `decide` answers in this process instead, for runs without a server.
+    """
+
+    template_fields: Collection[str] = ("config",)
+    phase_type = "approve"
+    ui_color = "#f3dfe6"
+    render_template_fields = PhaseOperator.render_template_fields
+    render_template = PhaseOperator.render_template
+
+    def __init__(
+        self,
+        *,
+        workflow: str,
+        spec: str,
+        config: dict[str, Any],
+        inputs: Mapping[str, Collection[tuple[str, str]]] | None = None,  # noqa: ARG002 (every phase operator takes it)
+        phase: str = "",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(subject=f"Release {workflow}?", defaults=self.REJECT, **kwargs)
+        self.workflow = workflow
+        self.phase = phase or self.task_id
+        self.spec = spec
+        self.config = config
+        self.decide: Callable[[str, str], str] | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Show the evidence and wait for the decision."""
+        module, _, name = self.spec.partition(":")
+        config = getattr(import_module(module), name).model_validate(self.config)
+        self.response_timeout = config.timeout
+        self.assigned_users = [{"id": user, "name": user} for user in config.approvers] or None
+        self.body = self.evidence(context, config.evidence)
+        if self.decide is None:
+            return super().execute(context)
+        choice = self.decide(self.subject, self.body)
+        event = {"chosen_options": [choice], "params_input": {}, "responded_at": _now(), "responded_by_user": None}
+        return self.execute_complete(context, event)
+
+    def evidence(self, context: Context, phases: list[str]) -> str:
+        """Write the Markdown of the request from the records of the phases."""
+        from mlops_provider.runtime.records import read_record
+
+        run = run_context(self, context)
+        store = run.store()
+        parts = [f"**{self.workflow}**, run `{run.run_id}`, asked for by {run.reason.get('by') or run.reason['kind']}."]
+        if payload := run.reason.get("payload"):
+            parts.append(f"Why this run exists: {payload.get('why', payload)}")
+        for phase in phases:
+            uri = returned(context, phase)["record"]
+            record = read_record(store, uri)
+            parts.append(f"### {phase}\n\n{record['summary']}\n\nrecord: `{uri}`")
+        return "\n\n".join(parts)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Record who decided what, and skip what follows unless it was approved."""
+        from mlops_provider.runtime.records import write_record
+
+        if "error" in event:
+            raise AirflowFailException(f"the decision could not be read: {event['error']}")
+        run = run_context(self, context)
+        approved = event["chosen_options"] == [self.APPROVE]
+        user = event["responded_by_user"]
+        uri = write_record(run.store(), run, _record(run, self.config, approved=approved, event=event))
+        self.log.info("%s by %s; record: %s", "approved" if approved else "rejected", user or "nobody in time", uri)
+        super().execute_complete(context, event)
+        return {"outputs": {}, "verdict": "passed" if approved else "blocked", "record": uri}
+
+
+def _record(run: RunContext, config: dict[str, Any], *, approved: bool, event: dict[str, Any]) -> dict[str, Any]:
+    user = event["responded_by_user"]
+    name = user["name"] if user else ""
+    word = "Approved" if approved else "Rejected"
+    at = event["responded_at"].isoformat()
+    return {
+        **run.to_dict(),
+        "started": at,
+        "ended": at,
+        "status": "succeeded" if approved else "rejected",
+        "config": config,
+        "inputs": {},
+        "outputs": {},
+        "metrics": {},
+        "verdict": None,
+        "summary": f"{word} by {name or 'the default: nobody answered in time'}.",
+        "details": {"approved": approved, "by": user, "at": at},
+    }
+
+
+def _now() -> Any:
+    from airflow.sdk.timezone import utcnow
+
+    return utcnow()

@@ -1,0 +1,67 @@
+"""What the deployment decides: where the store and the tracking server are, and what workflows may import."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_provider.runtime.contract import DEFAULT_ALLOWED_IMPORTS
+
+SECTION = "mlops"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of section [mlops] in Airflow's configuration.
+
+    `tracking_uri` is MLflow's; `tracking_conn_id` names an Airflow connection that overrides it;
+    `data_root` is where relative paths of workflow files count from; `allowed_imports` are the
+    prefixes that dotted names in workflow files may have.
+    """
+
+    store_url: str
+    tracking_uri: str
+    tracking_conn_id: str
+    data_root: str
+    allowed_imports: tuple[str, ...]
+
+    @classmethod
+    def from_airflow(cls) -> Settings:
+        """Read Airflow's configuration."""
+        from airflow.sdk import conf
+
+        def get(key: str) -> str:
+            return str(conf.get(SECTION, key, fallback="") or "")
+
+        allowed = tuple(part.strip() for part in get("allowed_imports").split(",") if part.strip())
+        store_url = get("store") or default_store_url()
+        return cls(
+            store_url=store_url,
+            tracking_uri=get("tracking_uri") or default_tracking_uri(),
+            tracking_conn_id=get("tracking_conn_id"),
+            data_root=get("data_root") or str(airflow_home()),
+            allowed_imports=allowed or DEFAULT_ALLOWED_IMPORTS,
+        )
+
+
+def airflow_home() -> Path:
+    """Give Airflow's home."""
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+
+
+def default_store_url() -> str:
+    """Give the store of the embedded default: a folder in Airflow's home."""
+    return str(airflow_home() / "mlops" / "store")
+
+
+def default_tracking_uri() -> str:
+    """Give the tracking store of the embedded default: MLflow on SQLite in Airflow's home."""
+    return f"sqlite:///{airflow_home() / 'mlops' / 'mlflow.db'}"
+
+
+def store_url_from_environment() -> str:
+    """Give the store where Airflow is not imported: AIRFLOW__MLOPS__STORE, else Airflow's home, else ./.mlops/store."""
+    if url := os.environ.get("AIRFLOW__MLOPS__STORE"):
+        return url
+    return default_store_url() if "AIRFLOW_HOME" in os.environ else str(Path(".mlops/store").absolute())
