@@ -29,7 +29,7 @@ constraints: $(UV)  ## Resolve the exact versions again
 		--all-extras --group test --group lint --group docs pyproject.toml --output-file constraints.txt
 
 demo: $(VENV)/.package  ## The whole closed loop on real data (KEEP=1 leaves it running)
-	@$(PYTHON) -m mlops_dag_factory.cli.main demo $(if $(KEEP),--keep)
+	@$(PYTHON) docs/demo $(if $(KEEP),--keep)
 
 test: $(VENV)/.development  ## All tests
 	@$(PYTHON) -m pytest $(ARGS)

@@ -114,7 +114,8 @@ def _task(dag: DAG, workflow: Workflow, name: str, phase: PhaseSpec) -> BaseOper
 
 
 def _config(workflow: Workflow, name: str, phase: PhaseSpec) -> dict[str, Any]:
-    config = phase.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_CONFIG)
+    own = phase.__class__.__annotations__  # an option that a phase type defines anew is its own key
+    config = phase.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_CONFIG.difference(own))
     if isinstance(phase, IngestSpec) and phase.labels is None and workflow.monitor and workflow.monitor.labels:
         sources = [phase.source] if isinstance(phase.source, str) else phase.source
         if "predictions" in sources:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, MutableMapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from mlops_provider.exceptions import ConfigError, MlopsError
 from mlops_provider.refs import Ref, ref_from_dict

@@ -1,0 +1,73 @@
+"""`mlops run`: the whole workflow in this process, with the same DAG that Airflow would run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+
+from mlops_dag_factory.errors import WorkflowError
+from mlops_dag_factory.reading import read_workflow
+
+if TYPE_CHECKING:
+    from mlops_dag_factory.spec import Workflow
+
+_SERVED = {"deploy", "test_service", "release"}
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="Set a parameter; may be repeated.")
+@click.option("--home", default=".mlops/run", show_default=True, type=click.Path(path_type=Path), help="Embedded home.")
+@click.option("--approve/--reject", "approved", default=None, help="Answer approvals; default: ask here.")
+def run(file: Path, params: tuple[str, ...], home: Path, approved: bool | None) -> None:  # noqa: FBT001 (click's flag)
+    """Run a workflow file in this process and exit 0 when every phase succeeded."""
+    try:
+        workflow = read_workflow(file)
+    except WorkflowError as err:
+        click.echo(str(err), err=True)
+        sys.exit(1)
+    values = parse_parameters(workflow, params)
+    from mlops_dag_factory.local.home import LocalHome
+
+    local = LocalHome(home.absolute())
+    local.create()
+    target = local.add(file)
+    os.environ.update(local.environment(data_root=Path.cwd()))
+    server = None
+    if any(phase.type in _SERVED for phase in workflow.phases.values()):
+        from mlops_dag_factory.local.server import LocalServer
+
+        server = LocalServer(local).start()
+    try:
+        from mlops_dag_factory.local.in_process import run_in_process
+
+        succeeded = run_in_process(target, values, approved=approved, log=local.root / "run.log")
+    finally:
+        if server:
+            server.stop()
+    sys.exit(0 if succeeded else 1)
+
+
+def parse_parameters(workflow: Workflow, params: tuple[str, ...]) -> dict[str, Any]:
+    """Turn NAME=VALUE into values of the declared types; click.UsageError says what is wrong."""
+    values: dict[str, Any] = {}
+    for text in params:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.UsageError(f"'{text}' is not NAME=VALUE")
+        if name not in workflow.parameters:
+            known = ", ".join(workflow.parameters) or "none"
+            raise click.UsageError(f"{workflow.workflow} has no parameter '{name}'; declared: {known}")
+        spec = workflow.parameters[name]
+        values[name] = value if spec.type == "string" else yaml.safe_load(value)
+        if not spec.accepts(values[name]):
+            raise click.UsageError(f"'{value}' is not what parameter '{name}' allows ({spec.json_schema()})")
+    missing = [name for name, spec in workflow.parameters.items() if spec.required and name not in values]
+    if missing:
+        raise click.UsageError(f"required: {', '.join(f'--param {name}=…' for name in missing)}")
+    return values

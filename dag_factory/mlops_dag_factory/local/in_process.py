@@ -1,0 +1,92 @@
+"""Run a compiled workflow in this process with Airflow's own `dag.test` machinery, and show how it goes.
+
+The environment variables of a `LocalHome` must be set before this module imports Airflow.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from os import close, dup, dup2
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def run_in_process(file: Path, parameters: dict[str, Any], *, approved: bool | None, log: Path) -> bool:
+    """Run the workflow of a file; say whether its run succeeded.
+
+    `approved` answers approvals, None asks on the terminal. Everything that Airflow and the phases print goes to
+    `log`; the terminal shows one line per phase.
+    """
+    terminal = dup(sys.stdout.fileno())
+    with open(terminal, "w", encoding="utf-8", closefd=True) as stream:  # noqa: PTH123 (a file descriptor)
+        console = Console(file=stream, force_terminal=sys.stdout.isatty())
+        console.print(f"[dim]log: {log}[/]")
+        with _output_to(log):
+            return _run(file, parameters, approved=approved, console=console, terminal=stream)
+
+
+def _run(file: Path, parameters: dict[str, Any], *, approved: bool | None, console: Console, terminal: TextIO) -> bool:
+    from airflow.listeners.listener import get_listener_manager
+    from airflow.sdk import DagRunState
+    from airflow.utils.db import upgradedb
+
+    from mlops_dag_factory.compiler import compile_workflow
+    from mlops_dag_factory.local.progress import MARKS, Progress
+    from mlops_dag_factory.reading import read_workflow
+    from mlops_provider.operators.approve import ApproveReleaseOperator
+
+    upgradedb()
+    dag = compile_workflow(read_workflow(file))
+    dag.fileloc = str(file.parent.parent / "load_workflows.py")
+    for task in dag.tasks:
+        if isinstance(task, ApproveReleaseOperator):
+            task.decide = _answer(approved, console, terminal)
+    progress = Progress(console)
+    get_listener_manager().add_listener(progress)
+    run = dag.test(logical_date=None, run_conf=parameters)
+    states = {instance.task_id: str(instance.state) for instance in run.get_task_instances()}
+    for name in (task.task_id for task in dag.topological_sort()):
+        if name not in progress.shown:
+            progress.show(name, states[name])
+    succeeded = bool(run.state == DagRunState.SUCCESS)
+    console.print(f"{MARKS['success' if succeeded else 'failed']} {dag.dag_id} {run.run_id} [bold]{run.state}[/]")
+    return succeeded
+
+
+def _answer(approved: bool | None, console: Console, terminal: TextIO) -> Any:  # noqa: FBT001 (a three-valued answer)
+    def decide(subject: str, body: str) -> str:
+        console.print(f"\n[bold]{subject}[/]")
+        console.print(Markdown(body))
+        if approved is not None:
+            return "Approve" if approved else "Reject"
+        terminal.write("approve? [y/N] ")
+        terminal.flush()
+        return "Approve" if sys.stdin.readline().strip().lower() in {"y", "yes"} else "Reject"
+
+    return decide
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Send what this process prints, on whichever level, to a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [(stream.fileno(), dup(stream.fileno())) for stream in (sys.stdout, sys.stderr)]
+    with log.open("ab") as file:
+        for number, _ in saved:
+            dup2(file.fileno(), number)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in saved:
+                dup2(copy, number)
+                close(copy)
