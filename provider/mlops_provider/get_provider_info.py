@@ -55,6 +55,7 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         },
+        "extra-links": ["mlops_provider.console.links.PhaseRecordLink"],
         "connection-types": [
             {
                 "connection-type": "mlflow",

@@ -47,7 +47,7 @@ class LocalAirflow:
             "API__WORKERS": 1,
             "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,reviewer:op",
-            "API_AUTH__JWT_SECRET": secrets.token_urlsafe(32),
+            "API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
             "LOGGING__WORKER_LOG_SERVER_PORT": free_port(),
             "LOGGING__TRIGGER_LOG_SERVER_PORT": free_port(),
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,9 +80,11 @@ class LocalHome:
 
 
 def inherited_environment() -> dict[str, str]:
-    """Give this process's environment without what belongs to another Airflow."""
+    """Give this process's environment without what belongs to another Airflow, its own programs first in PATH."""
     foreign = ("AIRFLOW_", "_AIRFLOW_", "MLFLOW_", "PYTHONDONTWRITEBYTECODE")
-    return {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
+    inherited["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), inherited.get("PATH", os.defpath)])  # noqa: PTH120 (a symlink must not be resolved)
+    return inherited
 
 
 def free_port() -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from mlops_provider.console.links import PhaseRecordLink
 from mlops_provider.operators.phase import PhaseOperator, returned, run_context
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class ApproveReleaseOperator(ApprovalOperator):
     """
 
     template_fields: Collection[str] = ("config",)
+    operator_extra_links = (PhaseRecordLink(),)
     phase_type = "approve"
     ui_color = "#f3dfe6"
     render_template_fields = PhaseOperator.render_template_fields

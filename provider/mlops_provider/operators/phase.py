@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from mlops_provider.console.links import PhaseRecordLink
 from mlops_provider.exceptions import ConfigError, MlopsError
 from mlops_provider.refs import Ref, ref_from_dict
 
@@ -33,6 +34,7 @@ class PhaseOperator(BaseOperator):
 
     template_fields: Collection[str] = ("config",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"config": "yaml"}
+    operator_extra_links = (PhaseRecordLink(),)
     phase_type: ClassVar[str] = ""
 
     def __init__(

@@ -1,0 +1,75 @@
+"""The console: phase records and reports as pages. Every route asks who you are and whether you may read the DAG."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from fastapi import Depends, FastAPI, Header, HTTPException, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from mlops_provider.console.pages import record_page
+from mlops_provider.settings import Settings
+from mlops_provider.store.store import MANIFEST, Store
+
+if TYPE_CHECKING:
+    from mlops_provider.runtime.records import Record
+
+MONITOR_SUFFIX = ".monitor"
+_MAY_READ = [Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE))]
+# Reports carry scripts of their own (plots); the sandbox keeps them from Airflow's cookies and API.
+_REPORT_POLICY = "; ".join(
+    [
+        "sandbox allow-scripts",
+        "default-src 'none'",
+        "script-src 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'unsafe-inline'",
+        "img-src data: blob:",
+        "font-src data:",
+        "connect-src data:",
+    ]
+)
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+app = FastAPI(title="MLOps console", docs_url="/docs", redoc_url=None, openapi_url="/openapi.json")
+
+
+@app.get("/dags/{dag_id}/runs/{run_id}/phases/{phase}", dependencies=_MAY_READ)
+def phase_records(dag_id: str, run_id: str, phase: str, accept: Annotated[str, Header()] = "") -> Response:
+    """Give the records of a phase, one per attempt, the latest first: a page for browsers, otherwise JSON."""
+    store = _store()
+    workflow = dag_id.removesuffix(MONITOR_SUFFIX)
+    run = f"monitor__{run_id}" if dag_id != workflow else run_id
+    folder = f"{workflow}/runs/{quote(run, safe='')}/{quote(phase, safe='')}"
+    records: list[Record] = [json.loads(store.files.read(f"{folder}/{name}")) for name in store.files.list(folder)]
+    records.reverse()
+    if not records:
+        raise HTTPException(404, f"phase {phase} of run {run_id} has left no record")
+    if "text/html" not in accept:
+        return JSONResponse(records)
+    return HTMLResponse(record_page(dag_id, records), headers={"Content-Security-Policy": _PAGE_POLICY})
+
+
+@app.get("/dags/{dag_id}/reports/{digest}/{name}", dependencies=_MAY_READ)
+def report_file(dag_id: str, digest: str, name: str) -> Response:
+    """Give a file of a report of this workflow."""
+    store = _store()
+    folder = f"{dag_id.removesuffix(MONITOR_SUFFIX)}/reports/{quote(digest, safe='')}"
+    try:
+        manifest: dict[str, Any] = json.loads(store.files.read(f"{folder}/{MANIFEST}"))
+    except FileNotFoundError as err:
+        raise HTTPException(404, f"there is no report {digest}") from err
+    if name not in manifest["files"]:
+        raise HTTPException(404, f"the report has no '{name}'; it has: {', '.join(manifest['files'])}")
+    kind = mimetypes.guess_type(PurePosixPath(name).name)[0] or "text/plain"
+    content = store.files.read(f"{folder}/{name}")
+    return Response(content, media_type=kind, headers={"Content-Security-Policy": _REPORT_POLICY})
+
+
+def _store() -> Store:
+    return Store(Settings.from_airflow().store_url)

@@ -1,0 +1,23 @@
+"""Links from a task in Airflow's UI to the console."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from airflow.sdk import BaseOperatorLink, conf
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
+
+
+class PhaseRecordLink(BaseOperatorLink):
+    """The page with the record of a phase: what went in, what came out, what it says."""
+
+    name = "Phase record"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 (Airflow's signature)
+        """Give the address of the page."""
+        base = conf.get("api", "base_url", fallback="").rstrip("/")
+        return f"{base}/mlops/dags/{ti_key.dag_id}/runs/{quote(ti_key.run_id, safe='')}/phases/{ti_key.task_id}"
