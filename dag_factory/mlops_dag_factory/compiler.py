@@ -29,7 +29,7 @@ def compile_workflow(workflow: Workflow) -> DAG:
     """Compile the phases to one DAG with one task per phase; the same workflow gives the same DAG."""
     dag = DAG(
         workflow.workflow,
-        dag_display_name=workflow.title or None,
+        dag_display_name=workflow.title or workflow.workflow,
         description=_first_line(workflow.description),
         doc_md=workflow.description or None,
         schedule=_schedule(workflow),

@@ -50,12 +50,10 @@ def workflow_dags(files: Iterable[Path], *, base: Path) -> Iterator[DAG]:
             return
         try:
             for dag in _file_dags(file, wanted):
-                if dag.dag_id in taken:
-                    raise _duplicate(file, dag.dag_id, taken[dag.dag_id])
-                taken[dag.dag_id] = file
+                _take(dag.dag_id, file, taken)
                 yield dag
-        except (WorkflowError, MlopsError) as err:
-            _LOG.error("%s", err)
+        except Exception as err:  # noqa: BLE001 (whatever is wrong with one file must not hide the others)
+            _LOG.log(logging.ERROR, "%s: %s", file, err, exc_info=not isinstance(err, WorkflowError | MlopsError))
             if _in_dag_processor(wanted):
                 yield BrokenWorkflow(file, file.relative_to(base).as_posix(), err)
 
@@ -89,8 +87,8 @@ class BrokenWorkflow(DAG):
         super().validate()
 
     def get_serialized_fields(self) -> Never:
-        """Raise the problems."""
-        raise self.error
+        """Raise the problems, without the traceback of how they were found."""
+        raise self.error.with_traceback(None) from None
 
 
 def _likely_first(files: list[Path], wanted: str | None) -> list[Path]:
@@ -105,7 +103,9 @@ def _in_dag_processor(wanted: str | None) -> bool:
     return wanted is None and os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client"
 
 
-def _duplicate(file: Path, dag_id: str, other: Path) -> WorkflowError:
-    message = f"the id '{dag_id}' is taken by {other.name}"
-    problem = Problem(file=str(file), path="workflow", code="duplicate-id", message=message, hint="give it another id")
-    return WorkflowError([problem])
+def _take(dag_id: str, file: Path, taken: dict[str, Path]) -> None:
+    if dag_id in taken:
+        message = f"the id '{dag_id}' is taken by {taken[dag_id].name}"
+        hint = "give it another id"
+        raise WorkflowError([Problem(file=str(file), path="workflow", code="duplicate-id", message=message, hint=hint)])
+    taken[dag_id] = file

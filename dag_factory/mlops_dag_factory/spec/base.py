@@ -109,7 +109,7 @@ class PhaseOptions(Spec):
 
     @field_validator("after", mode="before")
     @classmethod
-    def _one_or_many(cls, value: object) -> object:
+    def _after_one_or_many(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
 

@@ -9,7 +9,8 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from mlops_provider.console.links import PhaseRecordLink
-from mlops_provider.operators.phase import PhaseOperator, returned, run_context
+from mlops_provider.operators.phase import run_context
+from mlops_provider.operators.rendering import PhaseRendering, returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.contract import RunContext
 
 
-class ApproveReleaseOperator(ApprovalOperator):
+class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
     """Ask people, with the evidence in front of them; a rejection or no answer in time skips what follows.
 
     The task waits without a worker. `decide` answers in this process instead, for runs without a server.
@@ -29,8 +30,6 @@ class ApproveReleaseOperator(ApprovalOperator):
     operator_extra_links = (PhaseRecordLink(),)
     phase_type = "approve"
     ui_color = "#f3dfe6"
-    render_template_fields = PhaseOperator.render_template_fields
-    render_template = PhaseOperator.render_template
 
     def __init__(
         self,
