@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _FINAL = {"success", "failed"}
 _POLL_SECONDS = 0.3
+_SETTLE_SECONDS = 2.0
+"""An answer that comes before the scheduler has seen the asking process end looks like a crash to Airflow 3.3."""
 _COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
@@ -164,6 +166,7 @@ class LocalAirflow:
             return self.tasks(dag_id, run_id)[task_id]["state"] in {"awaiting_input", "deferred"}
 
         self._wait(waiting, timeout, f"{task_id} of {dag_id} did not ask")
+        time.sleep(_SETTLE_SECONDS)
         return dict(self.call("GET", path))
 
     def answer(self, dag_id: str, run_id: str, task_id: str, choice: str, *, user: str = "reviewer") -> None:

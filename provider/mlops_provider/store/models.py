@@ -8,10 +8,21 @@ predictions), `MLmodel` and `requirements.txt` (for MLflow's own tools).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from mlops_provider.exceptions import ModelLoadError
+from mlops_provider.refs import ModelRef
+from mlops_provider.store import skops_file
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+
+    from mlops_provider.store.store import Content, Store
 
 MODEL_FILE = "model.skops"
 GOLDEN_FILE = "golden.parquet"
@@ -67,3 +78,62 @@ class Signature:
             target_type=value["target_type"],
             classes=tuple(value["classes"]),
         )
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory with what was published beside it."""
+
+    ref: ModelRef
+    signature: Signature
+    pipeline: Any
+    content: Content
+
+    @cached_property
+    def lineage(self) -> dict[str, Any]:
+        """Where the model comes from."""
+        return dict(self.content.meta.get("lineage", {}))
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+        """Predict for a frame with the signature's columns; gives n values."""
+        return self.pipeline.predict(frame[self.signature.names()])  # type: ignore[no-any-return]
+
+    def probabilities(self, frame: pd.DataFrame) -> np.ndarray[Any, Any] | None:
+        """Give the probability of each class (n x classes), or None where the model gives none."""
+        if not hasattr(self.pipeline, "predict_proba"):
+            return None
+        return self.pipeline.predict_proba(frame[self.signature.names()])  # type: ignore[no-any-return]
+
+    def golden(self) -> pd.DataFrame:
+        """Give the golden rows: features and, in PREDICTION_COLUMN, the prediction at training time."""
+        return _read_parquet(self.content.folder / GOLDEN_FILE)
+
+    def baseline(self) -> pd.DataFrame:
+        """Give the baseline sample: features, target and, in PREDICTION_COLUMN, the prediction."""
+        return _read_parquet(self.content.folder / BASELINE_FILE)
+
+
+def save_model(folder: Path, pipeline: Any, *, golden: pd.DataFrame, baseline: pd.DataFrame) -> None:
+    """Write the files of a model into a scratch folder; equal models give equal bytes."""
+    (folder / MODEL_FILE).write_bytes(skops_file.dumps(pipeline))
+    for name, frame in ((GOLDEN_FILE, golden), (BASELINE_FILE, baseline)):
+        frame.to_parquet(folder / name, index=False)
+
+
+def load_model(store: Store, ref: ModelRef, *, trusted: Iterable[str] = ()) -> LoadedModel:
+    """Load a model after its bytes were checked against its digest.
+
+    Types outside our list and `trusted` raise ModelLoadError; nothing of the file has run by then.
+    """
+    content = store.open(ref, verify=True)
+    path = content.folder / MODEL_FILE
+    if not path.exists():
+        raise ModelLoadError(f"{ref.uri} holds no {MODEL_FILE}")
+    pipeline = skops_file.load(path, trusted=trusted)
+    return LoadedModel(ref, Signature.from_dict(content.meta["signature"]), pipeline, content)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_parquet(path)

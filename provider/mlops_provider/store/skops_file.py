@@ -1,0 +1,99 @@
+"""skops files: written so that equal models have equal bytes, read only with types that we trust.
+
+skops names the parts of a model after memory addresses and dates its zip entries; both are replaced here by
+numbers in order of appearance. Source of the format: skops.io (https://skops.readthedocs.io).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from mlops_provider.exceptions import ModelLoadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_SCHEMA = "schema.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+TRUSTED = (
+    "numpy.dtype",
+    "scipy.interpolate._interpolate.interp1d",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogLink",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.link.MultinomialLogit",
+    "sklearn._loss.loss.AbsoluteError",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.loss.HalfGammaLoss",
+    "sklearn._loss.loss.HalfMultinomialLoss",
+    "sklearn._loss.loss.HalfPoissonLoss",
+    "sklearn._loss.loss.HalfSquaredError",
+    "sklearn._loss.loss.PinballLoss",
+    "sklearn.compose._column_transformer._RemainderColsList",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.metrics._dist_metrics.MinkowskiDistance64",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+)
+"""Types of scikit-learn's own models that skops does not trust by itself: data holders without behaviour at load."""
+
+
+def dumps(model: Any) -> bytes:
+    """Give the bytes of a model; the same for equal models."""
+    import skops.io
+
+    source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(model)))
+    schema = json.loads(source.read(_SCHEMA))
+    names: dict[str, str] = {}
+    _renumber(schema, {}, names)
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
+        for old, new in names.items():
+            file.writestr(zipfile.ZipInfo(new, _EPOCH), source.read(old), zipfile.ZIP_DEFLATED)
+        file.writestr(zipfile.ZipInfo(_SCHEMA, _EPOCH), json.dumps(schema), zipfile.ZIP_DEFLATED)
+    return target.getvalue()
+
+
+def load(path: Path, *, trusted: Iterable[str] = ()) -> Any:
+    """Load a model whose types are all trusted; otherwise ModelLoadError names the others."""
+    import skops.io
+
+    allowed = {*TRUSTED, *trusted}
+    try:
+        unknown = [name for name in skops.io.get_untrusted_types(file=path) if name not in allowed]
+        if unknown:
+            raise ModelLoadError(
+                f"{path.name} holds types that are not trusted: {', '.join(sorted(unknown))}",
+                hint="use an estimator of scikit-learn, or have the deployment trust the types",
+            )
+        return skops.io.load(path, trusted=sorted(allowed & set(skops.io.get_untrusted_types(file=path))))
+    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as err:
+        raise ModelLoadError(f"{path.name} cannot be loaded: {err}") from err
+
+
+def _renumber(node: Any, numbers: dict[int, int], names: dict[str, str]) -> None:
+    """Number ids and files in order of appearance, in place."""
+    if isinstance(node, list):
+        for item in node:
+            _renumber(item, numbers, names)
+    elif isinstance(node, dict):
+        if isinstance(node.get("__id__"), int):
+            node["__id__"] = numbers.setdefault(node["__id__"], len(numbers))
+        file = node.get("file")
+        if isinstance(file, str) and "__loader__" in node:
+            suffix = file.rpartition(".")[2]
+            node["file"] = names.setdefault(file, f"{len(names)}.{suffix}")
+        for value in node.values():
+            _renumber(value, numbers, names)
