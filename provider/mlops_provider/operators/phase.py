@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +14,8 @@ from mlops_provider.operators.rendering import PhaseRendering, returned
 from mlops_provider.refs import Ref, ref_from_dict
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from airflow.sdk import Context
 
     from mlops_provider.runtime.contract import Inputs, RunContext

@@ -11,6 +11,7 @@ from mlops_provider.runtime.table import columns_of, connect, identifier, litera
 
 if TYPE_CHECKING:
     import duckdb
+
     from mlops_dag_factory.spec.data import IngestSpec
 
 PREDICTIONS = "predictions"

@@ -17,6 +17,7 @@ from mlops_provider.store.models import PREDICTION_COLUMN, Signature, save_model
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from mlops_dag_factory.spec.model import TrainSpec
 
 GOLDEN_ROWS = 20
@@ -34,7 +35,9 @@ def run(config: TrainSpec, inputs: Inputs, context: RunContext) -> Outcome:
     features = features_of(frame, names)
     dates = [feature.name for feature in features if feature.type == "timestamp"]
     if dates:
-        raise DataError(f"columns {', '.join(dates)} are timestamps", hint="put them in 'exclude', or derive numbers first")
+        raise DataError(
+            f"columns {', '.join(dates)} are timestamps", hint="put them in 'exclude', or derive numbers first"
+        )
     if config.estimator:
         estimator = make_estimator(config, context)
         classifies = _is_classifier(estimator)
@@ -89,13 +92,15 @@ def make_estimator(config: TrainSpec, context: RunContext) -> Any:
     cls = import_allowed(config.estimator or "", context.allowed_imports)
     if not (isinstance(cls, type) and hasattr(cls, "fit") and hasattr(cls, "get_params")):
         raise ConfigError(f"'{config.estimator}' is not an estimator", hint="name a class with fit and get_params")
-    allowed = cls._get_param_names()  # type: ignore[attr-defined]  # noqa: SLF001 (scikit-learn's only way to ask the class)
+    allowed = cls._get_param_names()  # type: ignore[attr-defined]
     unknown = sorted(set(config.parameters) - set(allowed))
     if unknown:
         raise ConfigError(
             f"'{config.estimator}' has no parameter {', '.join(unknown)}", hint=f"allowed: {', '.join(allowed)}"
         )
-    seed = {"random_state": config.seed} if "random_state" in allowed and "random_state" not in config.parameters else {}
+    seed = (
+        {"random_state": config.seed} if "random_state" in allowed and "random_state" not in config.parameters else {}
+    )
     return cls(**config.parameters, **seed)
 
 

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from mlops_provider.exceptions import ModelLoadError
-from mlops_provider.refs import ModelRef
 from mlops_provider.store import skops_file
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from mlops_provider.refs import ModelRef
     from mlops_provider.store.store import Content, Store
 
 MODEL_FILE = "model.skops"
