@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from mlops_provider.exceptions import ExpressionError
 from mlops_provider.expressions import Expression
@@ -28,19 +37,35 @@ class Input:
     kinds: tuple[str, ...]
 
 
+class SpecError(ValueError):
+    """A value that a spec refuses, with what to write instead."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(message)
+
+
 def is_template(value: object) -> bool:
     """Say whether a value is Jinja that Airflow renders at run time."""
     return isinstance(value, str) and TEMPLATE.search(value) is not None
 
 
 def parse_duration(value: object) -> object:
-    """Turn '90s', '30m', '24h', '7d' into a timedelta; leave everything else to pydantic."""
+    """Turn '90s', '30m', '24h', '7d' into a timedelta; leave ISO 8601 and timedeltas to pydantic."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise SpecError(f"is not a duration: {value} has no unit", hint=_DURATION_HINT)
     if isinstance(value, str) and not value.startswith("P"):
         match = _DURATION.match(value.strip())
         if match is None:
-            raise ValueError("is not a duration; write a number and a unit: 90s, 30m, 24h, 7d, 2w")
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+            raise SpecError("is not a duration", hint=_DURATION_HINT)
+        try:
+            return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+        except OverflowError:
+            raise SpecError("is longer than any calendar", hint=_DURATION_HINT) from None
     return value
+
+
+_DURATION_HINT = "write a number and a unit: 90s, 30m, 24h, 7d, 2w"
 
 
 def format_duration(value: timedelta | str) -> str:
@@ -52,16 +77,17 @@ def format_duration(value: timedelta | str) -> str:
         amount = seconds / _UNITS[unit]
         if amount >= 1 and amount == int(amount):
             return f"{int(amount)}{unit}"
-    return f"{seconds:g}s"
+    return f"{seconds:f}".rstrip("0").rstrip(".") + "s"
 
 
-def parse_expression(value: str) -> str:
+def parse_expression(value: object) -> object:
     """Check that an expression parses; templates are checked when they are rendered."""
-    if not is_template(value):
+    if isinstance(value, str) and not is_template(value):
         try:
             Expression.parse(value)
         except ExpressionError as err:
-            raise ValueError(f"{err.reason}; {err.hint}" if err.hint else err.reason) from err
+            reason = "" if err.reason == "is not a valid expression" else f": {err.reason}"
+            raise SpecError(f"'{value[:60]}' is not a condition{reason}", hint=err.hint) from err
     return value
 
 
@@ -80,16 +106,34 @@ ServiceReference = Annotated[str, _REFERENCE, Input(("service",))]
 class Spec(BaseModel):
     """Root of all spec models."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False, ser_json_timedelta="iso8601")
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_timedelta="iso8601", allow_inf_nan=False)
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _leave_templates(cls, value: Any, handler: Any) -> Any:
-        """Let Jinja pass: it is rendered at run time and validated then."""
-        return value if is_template(value) else handler(value)
+    def _leave_templates(cls, value: Any, handler: Any, info: ValidationInfo) -> Any:
+        """Let Jinja pass where it is rendered at run time: it is validated then."""
+        return value if is_template(value) and cls.renders(info.field_name or "") else handler(value)
+
+    @classmethod
+    def renders(cls, field: str) -> bool:  # noqa: ARG003 (subclasses look at it)
+        """Say whether a field may be Jinja; what the DAG's shape depends on may not."""
+        return True
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """Dump as pydantic does, without its warning about fields that hold Jinja instead of their type."""
+        return super().model_dump(**{"warnings": False, **options})
 
 
-class Resources(Spec):
+class ParseTimeSpec(Spec):
+    """Root of the models that are needed before a run exists: none of their fields is rendered."""
+
+    @classmethod
+    def renders(cls, field: str) -> bool:  # noqa: ARG003 (for no field)
+        """Say no."""
+        return False
+
+
+class Resources(ParseTimeSpec):
     """Where a phase runs and what it may use."""
 
     pool: str | None = Field(None, description="Airflow pool that limits how many run at once.")
@@ -106,6 +150,11 @@ class PhaseOptions(Spec):
     retry_delay: Duration | None = Field(None, description="How long to wait between tries, as 30s or 5m.")
     timeout: Duration | None = Field(None, description="How long one try may take, as 30m or 2h.")
     resources: Resources = Field(default=Resources(), description="Where the phase runs and what it may use.")
+
+    @classmethod
+    def renders(cls, field: str) -> bool:
+        """Say whether a field may be Jinja: the options may not."""
+        return field not in PhaseOptions.model_fields
 
     @field_validator("after", mode="before")
     @classmethod
@@ -128,6 +177,11 @@ class PhaseSpec(PhaseOptions):
     description: str = Field("", description="Markdown: what the phase is for and what to do when it fails.")
 
     @classmethod
+    def renders(cls, field: str) -> bool:
+        """Say whether a field may be Jinja: references make the graph and may not."""
+        return super().renders(field) and field != "type" and field not in cls.input_fields()
+
+    @classmethod
     def input_fields(cls) -> dict[str, Input]:
         """Give the fields that refer to other phases' outputs."""
         cached: dict[str, Input] | None = cls.__dict__.get("_input_fields")
@@ -135,7 +189,7 @@ class PhaseSpec(PhaseOptions):
             cached = {
                 name: mark
                 for name, info in cls.model_fields.items()
-                for mark in info.metadata
+                for mark in (*info.metadata, *_metadata(info.annotation))
                 if isinstance(mark, Input)
             }
             cls._input_fields = cached  # type: ignore[attr-defined]
@@ -149,3 +203,8 @@ class PhaseSpec(PhaseOptions):
             if value:
                 found[name] = (value,) if isinstance(value, str) else tuple(value)
         return found
+
+
+def _metadata(annotation: Any) -> tuple[Any, ...]:
+    """Give what is attached to the members of an annotation such as `DataReference | None`."""
+    return tuple(mark for member in get_args(annotation) for mark in getattr(member, "__metadata__", ()))

@@ -6,7 +6,16 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mlops_dag_factory.spec.base import DataReference, DataReferences, FunctionPath, Gate, PhaseSpec, Spec
+from mlops_dag_factory.spec.base import (
+    DataReference,
+    DataReferences,
+    FunctionPath,
+    Gate,
+    PhaseSpec,
+    Spec,
+    SpecError,
+    is_template,
+)
 from mlops_dag_factory.spec.labels import LabelsSpec
 
 ColumnType = Literal["integer", "float", "string", "boolean", "timestamp", "date"]
@@ -64,7 +73,7 @@ class Rule(Spec):
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if (self.expression is None) == (self.sql is None):
-            raise ValueError("give either 'expression' or 'sql'")
+            raise SpecError("give either 'expression' or 'sql'")
         return self
 
 
@@ -103,7 +112,7 @@ class TransformSpec(PhaseSpec):
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if (self.sql is None) == (self.python is None):
-            raise ValueError("give either 'sql' or 'python'")
+            raise SpecError("give either 'sql' or 'python'")
         return self
 
 
@@ -126,9 +135,9 @@ class SplitSpec(PhaseSpec):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if isinstance(self.test, float) and isinstance(self.validation, float) and self.test + self.validation >= 1:
-            raise ValueError("test and validation together must be less than 1: nothing is left to train on")
+            raise SpecError("test and validation together leave nothing to train on", hint="their sum is less than 1")
         if self.by in {"hash", "group", "time"} and not self.keys:
-            raise ValueError(f"by: {self.by} needs 'keys', the columns to divide by")
-        if self.stratify and self.by != "random":
-            raise ValueError("'stratify' goes with by: random")
+            raise SpecError(f"'by: {self.by}' needs 'keys'", hint="keys: the columns to divide by")
+        if self.stratify and self.by != "random" and not is_template(self.by):
+            raise SpecError(f"'stratify' does not go with 'by: {self.by}'", hint="it goes with by: random")
         return self

@@ -6,7 +6,15 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_dag_factory.spec.base import DataReference, FunctionPath, Gate, ImportPath, ModelReference, PhaseSpec
+from mlops_dag_factory.spec.base import (
+    DataReference,
+    FunctionPath,
+    Gate,
+    ImportPath,
+    ModelReference,
+    PhaseSpec,
+    SpecError,
+)
 
 
 class TrainSpec(PhaseSpec):
@@ -29,7 +37,7 @@ class TrainSpec(PhaseSpec):
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if (self.estimator is None) == (self.python is None):
-            raise ValueError("give either 'estimator' or 'python'")
+            raise SpecError("give either 'estimator' or 'python'")
         return self
 
 

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mlops_dag_factory.spec.base import Duration, Gate, Spec
+from mlops_dag_factory.spec.base import Duration, Gate, ParseTimeSpec, Spec, SpecError
 from mlops_dag_factory.spec.labels import LabelsSpec
 
 Action = Literal["notify", "retrain"]
@@ -22,7 +22,7 @@ class WindowSpec(Spec):
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if (self.size is None) == (self.rows is None):
-            raise ValueError("give either 'size' or 'rows'")
+            raise SpecError("give either 'size' or 'rows'")
         return self
 
 
@@ -60,9 +60,8 @@ class ChecksSpec(Spec):
     @model_validator(mode="after")
     def _any(self) -> Self:
         if not any((self.data_quality, self.data_drift, self.prediction_drift, self.performance, self.service)):
-            raise ValueError(
-                "name at least one check: data_quality, data_drift, prediction_drift, performance, service"
-            )
+            hint = "name at least one of data_quality, data_drift, prediction_drift, performance, service"
+            raise SpecError("nothing is checked", hint=hint)
         return self
 
 
@@ -75,7 +74,7 @@ class PolicySpec(Spec):
     per_week: int = Field(7, ge=0, description="Most retrainings within seven days.")
 
 
-class MonitorSpec(Spec):
+class MonitorSpec(ParseTimeSpec):
     """Watch the production service and act on breaches. Becomes the DAG `<workflow>.monitor`."""
 
     schedule: str | None = Field("@hourly", description="Cron or preset; null: only by hand.")

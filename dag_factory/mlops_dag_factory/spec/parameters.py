@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_dag_factory.spec.base import Spec
+from mlops_dag_factory.spec.base import ParseTimeSpec, SpecError
 
 _JSON_TYPES = {
     "integer": "integer",
@@ -26,7 +26,7 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-class ParameterSpec(Spec):
+class ParameterSpec(ParseTimeSpec):
     """One knob of a run."""
 
     type: Literal["integer", "float", "string", "boolean", "enum", "list", "json"] = Field(
@@ -56,20 +56,31 @@ class ParameterSpec(Spec):
             schema["section"] = self.section
         return schema
 
+    def allowed(self) -> str:
+        """Say in words what values fit."""
+        if self.type == "enum":
+            return ", ".join(map(str, self.choices))
+        words = {"integer": "whole numbers", "float": "numbers", "string": "text", "boolean": "true, false"}
+        bounds = (("from", self.minimum), ("to", self.maximum))
+        limits = "".join(f" {word} {bound:g}" for word, bound in bounds if bound is not None)
+        return words.get(self.type, {"list": "lists", "json": "maps"}.get(self.type, "")) + limits
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.type == "enum" and not self.choices:
-            raise ValueError("an enum needs 'choices'")
+            raise SpecError("an enum needs 'choices'")
         if self.type != "enum" and self.choices:
-            raise ValueError("'choices' goes with type: enum")
+            raise SpecError("'choices' goes with type: enum")
         if self.type not in {"integer", "float"} and (self.minimum is not None or self.maximum is not None):
-            raise ValueError("'minimum' and 'maximum' go with type: integer or float")
+            raise SpecError("'minimum' and 'maximum' go with type: integer or float")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise SpecError("'minimum' is greater than 'maximum'")
         if self.default is None:
             return self
         if self.required:
-            raise ValueError("a required parameter has no default")
+            raise SpecError("a required parameter has no default")
         if not self.accepts(self.default):
-            raise ValueError(f"the default {self.default!r} is not what the parameter allows")
+            raise SpecError(f"the default {self.default!r} is not allowed", hint=f"allowed: {self.allowed()}")
         return self
 
     def accepts(self, value: Any) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from mlops_dag_factory.spec.base import Spec
+from mlops_dag_factory.spec.base import ParseTimeSpec
 
 
-class ScheduleSpec(Spec):
+class ScheduleSpec(ParseTimeSpec):
     """When a workflow runs. Drift retraining is always added."""
 
     cron: str | None = Field(None, description="Cron expression or preset, as '0 3 * * 1' or '@daily'.")

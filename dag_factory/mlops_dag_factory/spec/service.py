@@ -60,6 +60,11 @@ class ApproveSpec(PhaseSpec):
     )
     timeout: Duration | None = Field(timedelta(days=7), description="After this long without an answer it is rejected.")
 
+    @classmethod
+    def renders(cls, field: str) -> bool:
+        """Say whether a field may be Jinja: the evidence makes the graph and may not."""
+        return super().renders(field) and field != "evidence"
+
     @field_validator("evidence", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:

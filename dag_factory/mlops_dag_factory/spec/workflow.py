@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Self, Union, cast
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, field_validator
 
 from mlops_dag_factory.phases import phase_types
-from mlops_dag_factory.spec.base import WORKFLOW_ID, PhaseId, PhaseOptions, PhaseSpec, Spec
+from mlops_dag_factory.source import dump
+from mlops_dag_factory.spec.base import WORKFLOW_ID, ParseTimeSpec, PhaseId, PhaseOptions, PhaseSpec
 from mlops_dag_factory.spec.monitor import MonitorSpec
 from mlops_dag_factory.spec.parameters import ParameterSpec
 from mlops_dag_factory.spec.schedule import ScheduleSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow.sdk import DAG
 
 
 def _phase_type(value: Any) -> Any:
@@ -25,7 +32,7 @@ else:
 WorkflowId = Annotated[str, StringConstraints(pattern=WORKFLOW_ID)]
 
 
-class Workflow(Spec):
+class Workflow(ParseTimeSpec):
     """One machine-learning product, from data to retraining."""
 
     workflow: WorkflowId = Field(description="Id: the DAG's id, the model's name, the service's name.")
@@ -47,3 +54,23 @@ class Workflow(Spec):
     @classmethod
     def _schedule_from_text(cls, value: Any) -> Any:
         return {"cron": value} if isinstance(value, str) else ScheduleSpec() if value is None else value
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a workflow file; WorkflowError carries all its problems."""
+        reading = import_module("mlops_dag_factory.reading")  # by name: the layers above are not known here
+        return cast("Self", reading.read_workflow(path))
+
+    def to_yaml(self) -> str:
+        """Give the workflow file that reads as this workflow; what is a default is left out."""
+        data = self.model_dump(mode="json", exclude_defaults=True)
+        phases = data.pop("phases")
+        monitor = data.pop("monitor", None)
+        data["phases"] = {name: {"type": self.phases[name].type, **fields} for name, fields in phases.items()}
+        return dump(data if monitor is None else {**data, "monitor": monitor})
+
+    def dags(self) -> list[DAG]:
+        """Compile to Airflow DAGs: the workflow's and, where there is a monitor, the monitor's."""
+        compiler = import_module("mlops_dag_factory.compiler")
+        dags = (compiler.compile_workflow(self), compiler.compile_monitor(self))
+        return [dag for dag in dags if dag is not None]

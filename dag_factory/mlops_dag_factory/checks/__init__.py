@@ -1,0 +1,54 @@
+"""Rules across fields: each a pure function that yields findings and never stops at the first.
+
+A rule looks at a `Scope`: the workflow, or those parts of it that are valid on their own, and what is broken.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_dag_factory.checks.graph import check_cycles, check_order
+from mlops_dag_factory.checks.leaks import check_evaluated_on_training_rows, check_trained_on_test_rows
+from mlops_dag_factory.checks.monitoring import check_labels, check_monitored_service
+from mlops_dag_factory.checks.names import check_names
+from mlops_dag_factory.checks.references import check_references
+from mlops_dag_factory.checks.releases import check_gated, check_registered
+from mlops_dag_factory.checks.schedules import check_schedules
+from mlops_dag_factory.checks.scope import Scope
+from mlops_dag_factory.checks.secrets import check_data
+from mlops_dag_factory.checks.templates import check_templates, check_unused_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlops_dag_factory.errors import Finding
+    from mlops_dag_factory.spec import Workflow
+
+CHECKS = (
+    check_names,
+    check_references,
+    check_order,
+    check_cycles,
+    check_templates,
+    check_unused_parameters,
+    check_trained_on_test_rows,
+    check_evaluated_on_training_rows,
+    check_registered,
+    check_gated,
+    check_schedules,
+    check_labels,
+    check_monitored_service,
+)
+
+__all__ = ["CHECKS", "check", "check_data"]
+
+
+def check(workflow: Workflow, broken: frozenset[str] = frozenset()) -> Iterator[Finding]:
+    """Apply every rule.
+
+    `broken` names what the file has but the workflow lacks because it is wrong in itself: a key of the top level,
+    `phases.<name>`, `phases.<name>.<field>`, `parameters.<name>`. Rules do not complain about it a second time.
+    """
+    scope = Scope(workflow, broken)
+    for rule in CHECKS:
+        yield from rule(scope)

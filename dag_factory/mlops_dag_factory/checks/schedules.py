@@ -1,0 +1,57 @@
+"""Schedules: cron expressions and time zones that exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_dag_factory.errors import Finding, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlops_dag_factory.checks.scope import Scope
+    from mlops_dag_factory.errors import Location
+
+PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+_EXAMPLE = "write five fields (minute hour day month weekday), as '0 3 * * 1', or one of"
+
+
+def check_schedules(scope: Scope) -> Iterator[Finding]:
+    """Yield schedules that are no cron expression, and unknown time zones."""
+    schedule, monitor = scope.workflow.schedule, scope.workflow.monitor
+    places: list[tuple[str | None, Location]] = [(schedule.cron, ("schedule", "cron"))]
+    if monitor:
+        places.append((monitor.schedule, ("monitor", "schedule")))
+    for cron, loc in places:
+        if cron is not None and not is_cron(cron):
+            hint = f"{suggestion(cron, PRESETS)}{_EXAMPLE} {', '.join(PRESETS)}"
+            yield Finding(loc=loc, code="cron", message=f"'{cron[:60]}' is not a cron expression", hint=hint)
+    if not is_timezone(schedule.timezone):
+        message = f"'{schedule.timezone[:60]}' is not a time zone"
+        hint = "write an IANA name such as UTC or Europe/Berlin"
+        yield Finding(loc=("schedule", "timezone"), code="timezone", message=message, hint=hint)
+
+
+def is_cron(text: str) -> bool:
+    """Say whether Airflow takes a text as a cron expression or preset."""
+    if text in PRESETS:
+        return True
+    fields = 5
+    if text.startswith("@") or len(text.split()) != fields:
+        return False
+    from croniter import croniter  # type: ignore[import-untyped] # it has no types
+
+    return bool(croniter.is_valid(text))
+
+
+def is_timezone(name: str) -> bool:
+    """Say whether a time zone exists."""
+    if name == "UTC":
+        return True
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        return False
+    return True

@@ -1,0 +1,85 @@
+"""What a rule looks at: the valid parts of a workflow and the names of the broken ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlops_dag_factory.spec.service import ApproveSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlops_dag_factory.errors import Location
+    from mlops_dag_factory.spec import PhaseSpec, Workflow
+
+
+class Reference(NamedTuple):
+    """A reference as written in a field of a phase: `phase` or `phase.output`."""
+
+    text: str
+    loc: Location
+    kinds: tuple[str, ...]
+
+    @property
+    def phase(self) -> str:
+        """The phase that it names."""
+        return self.text.partition(".")[0]
+
+    @property
+    def output(self) -> str:
+        """The output that it names, or nothing."""
+        return self.text.partition(".")[2]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A workflow and what of its file is broken."""
+
+    workflow: Workflow
+    broken: frozenset[str] = frozenset()
+
+    @cached_property
+    def broken_phases(self) -> frozenset[str]:
+        """The names of the phases that are wrong in themselves."""
+        names = (path.partition(".")[2] for path in self.broken if path.startswith("phases."))
+        return frozenset(name for name in names if name not in self.workflow.phases and "." not in name)
+
+    @property
+    def phase_names(self) -> list[str]:
+        """The names of all phases of the file, in order."""
+        return [*self.workflow.phases, *sorted(self.broken_phases)]
+
+    def references(self, name: str) -> Iterator[Reference]:
+        """Give the references that a phase makes."""
+        phase = self.workflow.phases[name]
+        marks = phase.input_fields()
+        for field, texts in phase.references().items():
+            many = isinstance(getattr(phase, field), list)
+            for index, text in enumerate(texts):
+                loc: Location = ("phases", name, field, index) if many else ("phases", name, field)
+                yield Reference(text, loc, marks[field].kinds)
+
+    def upstream(self, name: str) -> list[str]:
+        """Give the phases that must come right before a phase, as far as they exist and are valid."""
+        phase = self.workflow.phases[name]
+        evidence = phase.evidence if isinstance(phase, ApproveSpec) else []
+        named = [*(reference.phase for reference in self.references(name)), *phase.after, *evidence]
+        return [other for other in dict.fromkeys(named) if other in self.workflow.phases]
+
+    def ancestors(self, name: str) -> set[str]:
+        """Give all phases that come before a phase."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            new = set(self.upstream(waiting.pop())) - found
+            found |= new
+            waiting.extend(new)
+        return found
+
+    def produced(self, reference: Reference) -> tuple[PhaseSpec, str] | None:
+        """Give the phase and the name of the output that a reference means; None where there is none."""
+        phase = self.workflow.phases.get(reference.phase)
+        output = reference.output or (phase.default_output if phase else None)
+        return (phase, output) if phase and output and output in phase.outputs else None

@@ -1,0 +1,71 @@
+"""`mlops validate`: every mistake of workflow files, with file, line, column and what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlops_dag_factory.cli.excerpt import excerpt
+from mlops_dag_factory.reading import inspect_workflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mlops_dag_factory.errors import Problem
+
+PATTERNS = ("*.yaml", "*.yml")
+_COLOURS = {"error": "red", "warning": "yellow"}
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="FILE…", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print all problems as JSON.")
+@click.option("--excerpt/--no-excerpt", "excerpts", default=None, help="Show the lines; default: on a terminal.")
+def validate(paths: tuple[Path, ...], as_json: bool, excerpts: bool | None) -> None:  # noqa: FBT001 (click's flags)
+    """Check workflow files, or all of a folder; exit 1 when one has an error."""
+    files = list(dict.fromkeys(workflow_files(paths)))
+    if not files:
+        raise click.UsageError("these folders hold no *.yaml and no *.yml file")
+    problems = [problem for file in files for problem in inspect_workflow(file).problems]
+    if as_json:
+        click.echo(to_json(problems))
+    else:
+        show(problems, excerpts=sys.stdout.isatty() if excerpts is None else excerpts)
+        click.echo(summary(len(files), problems))
+    sys.exit(1 if any(problem.severity == "error" for problem in problems) else 0)
+
+
+def workflow_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Give the files, and those below the folders, sorted within each folder."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for pattern in PATTERNS for file in path.rglob(pattern) if file.is_file())
+        else:
+            yield path
+
+
+def to_json(problems: Iterable[Problem]) -> str:
+    """Give `{"problems": [{file, line, column, path, code, severity, message, hint}]}`."""
+    return json.dumps({"problems": [problem.to_dict() for problem in problems]}, indent=1, ensure_ascii=False)
+
+
+def show(problems: Iterable[Problem], *, excerpts: bool) -> None:
+    """Print problems; with the lines that they stand in, where wanted."""
+    for problem in problems:
+        click.secho(problem.headline, fg=_COLOURS[problem.severity])
+        if excerpts and (lines := excerpt(problem)):
+            click.echo(lines)
+        if problem.hint:
+            click.echo(f"  hint: {problem.hint}")
+
+
+def summary(files: int, problems: Iterable[Problem]) -> str:
+    """Give one line: how many files, errors and warnings."""
+    severities = [problem.severity for problem in problems]
+    counts = [(files, "file"), *((severities.count(kind), kind) for kind in ("error", "warning"))]
+    words = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts]
+    return f"{words[0]}: {', '.join(words[1:])}" if severities else f"{words[0]}: no problems"
