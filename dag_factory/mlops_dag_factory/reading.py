@@ -60,7 +60,7 @@ def inspect_text(text: str, file: str = "<text>") -> Reading:
     document = parse(text, file)
     if document.data is None:
         return Reading(None, document.problems)
-    workflow, findings = _inspect(document.data)
+    workflow, findings = _inspect(document.data, {"yaml"} if document.problems else set())
     problems = [*document.problems, *_located(document, findings)]
     problems.sort(key=lambda problem: (problem.line, problem.column))
     valid = all(problem.severity == "warning" for problem in problems)
@@ -71,19 +71,18 @@ def _located(document: Document, findings: list[Finding]) -> list[Problem]:
     return list(dict.fromkeys(document.problem(finding) for finding in findings))
 
 
-def _inspect(data: dict[str, Any]) -> tuple[Workflow | None, list[Finding]]:
+def _inspect(data: dict[str, Any], broken: set[str]) -> tuple[Workflow | None, list[Finding]]:
     findings = list(check_data(data))
     try:
         workflow = Workflow.model_validate(data)
     except ValidationError as err:
         found = violations(err.errors(include_url=False), data)
-        return None, [*findings, *found, *_check_the_rest(data, found)]
-    return workflow, findings + list(check(workflow))
+        return None, [*findings, *found, *_check_the_rest(data, found, broken)]
+    return workflow, findings + list(check(workflow, frozenset(broken)))
 
 
-def _check_the_rest(data: dict[str, Any], found: list[Finding]) -> list[Finding]:
+def _check_the_rest(data: dict[str, Any], found: list[Finding], broken: set[str]) -> list[Finding]:
     """Check what is valid on its own: leave out the broken fields first, then the phases that cannot do without."""
-    broken: set[str] = set()
     for depth in (3, 2, 1):
         data = _without(data, [_keys(finding.loc, depth) for finding in found], broken)
         try:

@@ -38,7 +38,7 @@ def check_labels(scope: Scope) -> Iterator[Finding]:
 def check_monitored_service(scope: Scope) -> Iterator[Finding]:
     """Yield a monitor of an environment that no phase of the workflow serves."""
     monitor = scope.workflow.monitor
-    if monitor is None or scope.broken:
+    if monitor is None or not scope.whole:
         return
     served = {
         phase.environment for phase in scope.workflow.phases.values() if isinstance(phase, DeploySpec | ReleaseSpec)

@@ -61,12 +61,20 @@ class Scope:
                 loc: Location = ("phases", name, field, index) if many else ("phases", name, field)
                 yield Reference(text, loc, marks[field].kinds)
 
+    @cached_property
+    def whole(self) -> bool:
+        """True where nothing is broken and every phase that is named exists: only then can something be missed."""
+        phases = self.workflow.phases
+        return not self.broken and all(other in phases for name in phases for other in self._named(name))
+
     def upstream(self, name: str) -> list[str]:
         """Give the phases that must come right before a phase, as far as they exist and are valid."""
+        return [other for other in dict.fromkeys(self._named(name)) if other in self.workflow.phases]
+
+    def _named(self, name: str) -> list[str]:
         phase = self.workflow.phases[name]
         evidence = phase.evidence if isinstance(phase, ApproveSpec) else []
-        named = [*(reference.phase for reference in self.references(name)), *phase.after, *evidence]
-        return [other for other in dict.fromkeys(named) if other in self.workflow.phases]
+        return [*(reference.phase for reference in self.references(name)), *phase.after, *evidence]
 
     def ancestors(self, name: str) -> set[str]:
         """Give all phases that come before a phase."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 60
 MAX_EXPANDED = 100_000
+STAND_IN = "{{ none }}"
+"""Takes the place of what cannot be read: a template, which most fields take, so that nothing complains twice."""
 _CONTAINER_TAGS = {None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 
 
@@ -113,7 +115,7 @@ class Builder:
         if event.anchor not in self._anchors:
             hint = "an anchor '&name' stands before its alias '*name'; text that starts with * needs quotes"
             self._mistake(event, "alias", f"the alias '*{event.anchor}' has no anchor before it", hint)
-            return None
+            return STAND_IN
         value, size = self._anchors[event.anchor]
         self._nodes += size
         self._expanded += size
@@ -131,8 +133,9 @@ class Builder:
         self.places[id(result)] = places
         return result
 
-    def _map(self, depth: int) -> dict[str, Any]:
+    def _map(self, depth: int) -> dict[str, Any] | str:
         result: dict[str, Any] = {}
+        readable = True
         places: dict[Any, Place] = {}
         merged: list[tuple[Any, Any]] = []
         while type(event := self._next()) is not MappingEndEvent:
@@ -140,8 +143,8 @@ class Builder:
             value_event = self._next()
             value = self._value(value_event, depth)
             if key is None:
-                continue
-            if key == "<<" and event.implicit[0]:
+                readable = False
+            elif key == "<<" and event.implicit[0]:
                 merged.append((value_event, value))
             elif key in result:
                 first = places[key].key.line + 1
@@ -152,7 +155,7 @@ class Builder:
         self.places[id(result)] = places
         for value_event, value in merged:
             self._merge(result, places, value_event, value)
-        return result
+        return result if readable else STAND_IN
 
     def _key(self, event: Any, depth: int) -> str | None:
         """Give a key as the text that was written: `on`, `1` and `null` stay what they look like."""

@@ -112,6 +112,8 @@ def _block(fault: Fault) -> Complaint | None:
         return Complaint(*fault.at, "a key is expected here", _INDENTATION)
     if "block collection" in fault.context:
         return Complaint(*fault.at, "an item '- …' is expected here", _INDENTATION)
+    if "node content" in fault.problem:
+        return Complaint(*fault.at, "a value is expected here", "check brackets and commas before this")
     if "document start" in fault.problem:
         return Complaint(*fault.at, "text after the end of the document", "one file holds one workflow")
     return None

@@ -45,6 +45,14 @@ class SpecError(ValueError):
         super().__init__(message)
 
 
+def exactly_one(**fields: object) -> None:
+    """Refuse when not exactly one of two fields has a value."""
+    given = [name for name, value in fields.items() if value is not None]
+    if len(given) != 1:
+        message = "has both {} and {}" if given else "needs {} or {}"
+        raise SpecError(message.format(*(f"'{name}'" for name in fields)), hint="give one of the two")
+
+
 def is_template(value: object) -> bool:
     """Say whether a value is Jinja that Airflow renders at run time."""
     return isinstance(value, str) and TEMPLATE.search(value) is not None

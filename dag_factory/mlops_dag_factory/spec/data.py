@@ -14,6 +14,7 @@ from mlops_dag_factory.spec.base import (
     PhaseSpec,
     Spec,
     SpecError,
+    exactly_one,
     is_template,
 )
 from mlops_dag_factory.spec.labels import LabelsSpec
@@ -72,8 +73,7 @@ class Rule(Spec):
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        if (self.expression is None) == (self.sql is None):
-            raise SpecError("give either 'expression' or 'sql'")
+        exactly_one(expression=self.expression, sql=self.sql)
         return self
 
 
@@ -111,8 +111,7 @@ class TransformSpec(PhaseSpec):
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        if (self.sql is None) == (self.python is None):
-            raise SpecError("give either 'sql' or 'python'")
+        exactly_one(sql=self.sql, python=self.python)
         return self
 
 

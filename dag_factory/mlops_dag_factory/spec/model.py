@@ -13,7 +13,7 @@ from mlops_dag_factory.spec.base import (
     ImportPath,
     ModelReference,
     PhaseSpec,
-    SpecError,
+    exactly_one,
 )
 
 
@@ -36,8 +36,7 @@ class TrainSpec(PhaseSpec):
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        if (self.estimator is None) == (self.python is None):
-            raise SpecError("give either 'estimator' or 'python'")
+        exactly_one(estimator=self.estimator, python=self.python)
         return self
 
 

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mlops_dag_factory.spec.base import Duration, Gate, ParseTimeSpec, Spec, SpecError
+from mlops_dag_factory.spec.base import Duration, Gate, ParseTimeSpec, Spec, SpecError, exactly_one
 from mlops_dag_factory.spec.labels import LabelsSpec
 
 Action = Literal["notify", "retrain"]
@@ -21,8 +21,7 @@ class WindowSpec(Spec):
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        if (self.size is None) == (self.rows is None):
-            raise SpecError("give either 'size' or 'rows'")
+        exactly_one(size=self.size, rows=self.rows)
         return self
 
 
