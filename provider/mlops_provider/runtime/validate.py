@@ -11,7 +11,7 @@ from mlops_provider.runtime.column_rules import column_conditions
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.table import FLOATS, INTEGERS, columns_of, connect, identifier, require_columns, scan
 from mlops_provider.store.store import json_bytes
-from mlops_provider.verdicts import RuleResult, Verdict
+from mlops_provider.verdicts import Result, RuleResult, Verdict
 
 if TYPE_CHECKING:
     import duckdb
@@ -87,7 +87,7 @@ def _judge_columns(
 def _counted(title: str, severity: str, count: int, what: str = "rows break it") -> RuleResult:
     if count == 0:
         return RuleResult(rule=title, result="passed", why="holds in every row")
-    result = "failed" if severity == "fail" else "warned"
+    result: Result = "failed" if severity == "fail" else "warned"
     return RuleResult(rule=title, result=result, why=f"{title}: {count:,} {what}", values={"count": count})
 
 
@@ -115,7 +115,7 @@ def _judge_rule(
         why = "no row breaks it" if holds else f"{rule.message or name}: {counted[0]:,} rows break it"
         if not holds:
             samples[name] = _rows(connection, rule.sql or "")
-    result = "passed" if holds else "failed" if rule.severity == "fail" else "warned"
+    result: Result = "passed" if holds else "failed" if rule.severity == "fail" else "warned"
     return RuleResult(rule=name, result=result, why=why, values=values)
 
 

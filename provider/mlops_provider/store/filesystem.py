@@ -50,8 +50,12 @@ class LocalFiles:
         """Give the names in a folder, sorted; none when it does not exist."""
         try:
             return sorted(entry.name for entry in os.scandir(self.path(key)) if not entry.name.startswith("."))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
+
+    def delete(self, key: str) -> None:
+        """Remove a file; nothing happens when there is none."""
+        self.path(key).unlink(missing_ok=True)
 
     def upload(self, key: str, files: Iterable[Path], folder: Path) -> None:
         """Move files from a local scratch folder below a key; files that are there already stay."""
@@ -117,9 +121,14 @@ class RemoteFiles:
         self.fs.invalidate_cache(self._full(key))
         try:
             names = self.fs.ls(self._full(key), detail=False)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(name.rstrip("/").rsplit("/", 1)[-1] for name in names)
+
+    def delete(self, key: str) -> None:
+        """Remove a file; nothing happens when there is none."""
+        if self.fs.exists(self._full(key)):
+            self.fs.rm_file(self._full(key))
 
     def upload(self, key: str, files: Iterable[Path], folder: Path) -> None:
         """Copy files from a local scratch folder below a key."""
