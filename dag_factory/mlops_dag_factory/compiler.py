@@ -174,7 +174,7 @@ def _action(action: str, workflow: Workflow, monitor: MonitorSpec, options: dict
     if action == "retrain":
         from mlops_provider.operators.retrain import RequestRetrainingOperator
 
-        return RequestRetrainingOperator(outlets=[Asset(retrain_uri(workflow.workflow))], **common)
+        return RequestRetrainingOperator(**common)
     from mlops_provider.operators.notify import NotifyBreachOperator
 
     return NotifyBreachOperator(connections=monitor.notify, **common)

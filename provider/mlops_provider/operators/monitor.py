@@ -16,6 +16,7 @@ class CheckWindowOperator(PhaseOperator):
     """Compare the window with the baseline: drift, quality, performance, service."""
 
     phase_type = "monitor.check"
+    optional_inputs = True
     ui_color = "#fbe8c6"
 
 
@@ -23,4 +24,5 @@ class DecideActionOperator(PhaseOperator):
     """Apply the policy to the verdict and say what is done."""
 
     phase_type = "monitor.decide"
+    optional_inputs = True
     ui_color = "#f3dfe6"

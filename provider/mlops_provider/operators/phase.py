@@ -34,6 +34,8 @@ class PhaseOperator(PhaseRendering, BaseOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"config": "yaml"}
     operator_extra_links = (PhaseRecordLink(),)
     phase_type: ClassVar[str] = ""
+    optional_inputs: ClassVar[bool] = False
+    """True where an input that was not given is fine: the phase then says what it makes of it."""
 
     def __init__(
         self,
@@ -77,9 +79,18 @@ class PhaseOperator(PhaseRendering, BaseOperator):
     def resolve_inputs(self, context: Context) -> Inputs:
         """Pull the references that earlier tasks returned."""
         return {
-            field: [_pull(context, task_id, output) for task_id, output in sources]
+            field: [ref for task_id, output in sources if (ref := self._pull(context, task_id, output))]
             for field, sources in self.inputs.items()
         }
+
+    def _pull(self, context: Context, task_id: str, output: str) -> Ref | None:
+        outputs = returned(context, task_id)["outputs"]
+        if output in outputs:
+            return ref_from_dict(outputs[output])
+        if self.optional_inputs:
+            return None
+        given = ", ".join(outputs) or "nothing"
+        raise ConfigError(f"phase '{task_id}' gave no '{output}'", hint=f"it gave: {given}")
 
 
 def run_context(operator: PhaseOperator, context: Context) -> RunContext:
@@ -118,11 +129,3 @@ def run_reason(context: Context) -> dict[str, Any]:
         source = f"{event.source_dag_id}/{event.source_run_id}" if event.source_dag_id else ""
         return {"kind": "asset", "asset": event.asset.uri, "source": source, "payload": event.extra}
     return {"kind": str(dag_run.run_type.value), "by": dag_run.triggering_user_name or ""}
-
-
-def _pull(context: Context, task_id: str, output: str) -> Ref:
-    outputs = returned(context, task_id)["outputs"]
-    if output not in outputs:
-        given = ", ".join(outputs) or "nothing"
-        raise ConfigError(f"phase '{task_id}' gave no '{output}'", hint=f"it gave: {given}")
-    return ref_from_dict(outputs[output])

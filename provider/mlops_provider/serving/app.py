@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 import uuid
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,7 +22,7 @@ from mlops_provider.serving.payload import Rows, parse_inference, parse_invocati
 from mlops_provider.serving.prediction_log import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from mlops_provider.serving.host import Follower, Host
     from mlops_provider.serving.model import Answer, ServedModel
@@ -128,6 +129,18 @@ class Routes:
         finally:
             self.telemetry.answered(service, version, status, rows, time.perf_counter() - started)
 
+    async def health(self) -> Response:
+        """Say that the process lives."""
+        return _ok({"live": True})
+
+    async def metrics(self) -> Response:
+        """Give the metrics in Prometheus form."""
+        return Response(self.telemetry.text(), media_type="text/plain; version=0.0.4")
+
+    async def server(self) -> Response:
+        """Name the server, as the Open Inference Protocol asks."""
+        return _ok({"name": "mlops", "version": "2", "extensions": []})
+
     async def ready(self, request: Request) -> Response:
         """Say whether a model that passed its golden rows answers."""
         host = self.host(request)
@@ -153,26 +166,28 @@ class Routes:
 
 
 def create_app(routes: Routes) -> FastAPI:
-    """Make the application."""
-    app = FastAPI(title="Model server", description="Predictions by MLflow's and the Open Inference Protocol.")
+    """Make the application; it starts the follower and, at its end, closes follower and log."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        routes.follower.start()
+        try:
+            yield
+        finally:
+            routes.follower.close()
+            routes.log.close()
+
+    description = "Predictions by MLflow's and the Open Inference Protocol."
+    app = FastAPI(title="Model server", description=description, lifespan=lifespan)
 
     @app.exception_handler(RefusedError)
     async def refused(_: Request, err: RefusedError) -> Response:
         return _error(err.status, err.message, err.hint)
 
-    async def health() -> Response:
-        return _ok({"live": True})
-
-    async def metrics() -> Response:
-        return Response(routes.telemetry.text(), media_type="text/plain; version=0.0.4")
-
-    async def server() -> Response:
-        return _ok({"name": "mlops", "version": "2", "extensions": []})
-
     for path in ("/health", "/v2/health/live"):
-        app.add_api_route(path, health, methods=["GET"])
-    app.add_api_route("/metrics", metrics, methods=["GET"])
-    app.add_api_route("/v2", server, methods=["GET"])
+        app.add_api_route(path, routes.health, methods=["GET"])
+    app.add_api_route("/metrics", routes.metrics, methods=["GET"])
+    app.add_api_route("/v2", routes.server, methods=["GET"])
     for prefix in ("", "/{workflow}/{environment}"):
         router = APIRouter(prefix=prefix)
         router.add_api_route("/invocations", routes.invocations, methods=["POST"])

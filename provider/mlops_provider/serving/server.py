@@ -44,9 +44,4 @@ def serve(store_url: str, *, service: tuple[str, str] | None, host: str, port: i
     config = uvicorn.Config(
         app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=10
     )
-    follower.start()
-    try:
-        uvicorn.Server(config).run()
-    finally:
-        follower.close()
-        log.close()
+    uvicorn.Server(config).run()

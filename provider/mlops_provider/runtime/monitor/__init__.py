@@ -1,0 +1,1 @@
+"""The monitor: read the window, check it, decide what is done."""
