@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from mlops_dag_factory.checks import check, check_data
+from mlops_dag_factory.checks import check, check_data, may_hold_secrets
 from mlops_dag_factory.errors import Problem, WorkflowError
 from mlops_dag_factory.source import Document, parse, read_text_of
 from mlops_dag_factory.spec import Workflow
@@ -60,8 +60,9 @@ def inspect_text(text: str, file: str = "<text>") -> Reading:
     document = parse(text, file)
     if document.data is None:
         return Reading(None, document.problems)
+    secrets = check_data(document.data) if may_hold_secrets(text) else ()
     workflow, findings = _inspect(document.data, {"yaml"} if document.problems else set())
-    problems = [*document.problems, *_located(document, findings)]
+    problems = [*document.problems, *_located(document, [*secrets, *findings])]
     problems.sort(key=lambda problem: (problem.line, problem.column))
     valid = all(problem.severity == "warning" for problem in problems)
     return Reading(workflow if valid else None, tuple(problems))
@@ -72,13 +73,12 @@ def _located(document: Document, findings: list[Finding]) -> list[Problem]:
 
 
 def _inspect(data: dict[str, Any], broken: set[str]) -> tuple[Workflow | None, list[Finding]]:
-    findings = list(check_data(data))
     try:
         workflow = Workflow.model_validate(data)
     except ValidationError as err:
         found = violations(err.errors(include_url=False), data)
-        return None, [*findings, *found, *_check_the_rest(data, found, broken)]
-    return workflow, findings + list(check(workflow, frozenset(broken)))
+        return None, [*found, *_check_the_rest(data, found, broken)]
+    return workflow, list(check(workflow, frozenset(broken)))
 
 
 def _check_the_rest(data: dict[str, Any], found: list[Finding], broken: set[str]) -> list[Finding]:

@@ -1,4 +1,7 @@
-"""Golden messages: one file per kind of mistake. `UPDATE_MESSAGES=1 pytest tests/dag_factory/test_messages.py` rewrites them."""
+"""Golden messages: one file per kind of mistake.
+
+`UPDATE_MESSAGES=1 pytest tests/dag_factory/test_messages.py` writes what is said now as what is expected.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import keyword
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_dag_factory.checks.names import RESERVED
 from mlops_dag_factory.errors import WorkflowError
 from mlops_dag_factory.reading import inspect_text, read_text, read_workflow
 from mlops_dag_factory.spec import (
@@ -31,7 +33,7 @@ schedule: "0 3 * * 1"
 phases:
   readings:  {type: ingest, source: data/elec.csv}
   splits:    {type: split, data: readings, test: 0.2, by: order}
-  model:     {type: train, data: splits.train, target: class, estimator: sklearn.ensemble.HistGradientBoostingClassifier}
+  model:     {type: train, data: splits.train, target: class, estimator: sklearn.ensemble.RandomForestClassifier}
   quality:   {type: evaluate, model: model, data: splits.test, gates: ["accuracy >= 0.7"]}
   candidate: {type: register, model: model, after: quality}
   live:      {type: release, model: candidate}
@@ -110,7 +112,11 @@ def test_a_long_chain_of_phases_is_read(tmp_path):
 
 
 _MUTATIONS = st.lists(
-    st.tuples(st.integers(0, len(SMALL)), st.integers(0, 12), st.text(max_size=8) | st.sampled_from(list("{}[]&*!|>'\"%@`:,- \n\t#?~"))),
+    st.tuples(
+        st.integers(0, len(SMALL)),
+        st.integers(0, 12),
+        st.text(max_size=8) | st.sampled_from(list("{}[]&*!|>'\"%@`:,- \n\t#?~")),
+    ),
     min_size=1,
     max_size=6,
 )
@@ -134,7 +140,7 @@ def _located(text):
     assert bool(errors) == (reading.workflow is None)
 
 
-@given(st.text() | st.text(alphabet="abc:{}[]-?&*!|>'\"%@`,# \n\t<~0123456789.").map(lambda text: text))
+@given(st.text() | st.text(alphabet="abc:{}[]-?&*!|>'\"%@`,# \n\t<~0123456789."))
 @settings(max_examples=300, deadline=None)
 def test_any_text_gives_a_workflow_or_located_problems(text):
     _located(text)
@@ -151,12 +157,13 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-_PLACES = st.sampled_from(
-    [(), ("schedule",), ("parameters",), ("defaults",), ("phases",), ("phases", "splits"), ("phases", "quality"), ("monitor",), ("monitor", "checks")]
-)  # fmt: skip
-_FIELDS = st.sampled_from(
-    "workflow title schedule cron parameters defaults phases monitor type data test by keys after retries timeout resources "
-    "gates model metrics checks window policy labels performance data_drift rules columns source splits new".split()
+_WORDS = """
+workflow title schedule cron parameters defaults phases monitor type data test by keys after retries timeout resources
+gates model metrics checks window policy labels performance data_drift rules columns source splits new
+"""
+_FIELDS = st.sampled_from(_WORDS.split())
+_PLACES = st.lists(
+    st.sampled_from(["schedule", "parameters", "defaults", "phases", "splits", "quality", "monitor", "checks"])
 )
 
 
@@ -169,7 +176,7 @@ def test_any_value_in_any_field_gives_a_workflow_or_located_problems(changes):
     for place, field, value in changes:
         node = data
         for part in place:
-            node = node.get(part) if isinstance(node, dict) else None
+            node = node.get(part, node) if isinstance(node, dict) else node
         if isinstance(node, dict):
             node[field] = value
 
@@ -177,9 +184,9 @@ def test_any_value_in_any_field_gives_a_workflow_or_located_problems(changes):
 
 
 _TEXT = st.text(max_size=30)
+_TAKEN = {"splits", "model", "quality", "candidate", "live", *RESERVED}
 _NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True).filter(
-    lambda name: name not in {"splits", "model", "quality", "candidate", "live", "params", "parameters", "phases", "champion", "item"}
-    and not __import__("keyword").iskeyword(name)
+    lambda name: name not in _TAKEN and not keyword.iskeyword(name)
 )
 
 
@@ -195,7 +202,9 @@ def workflows(draw):
         description=draw(_TEXT | st.just("Two\nlines: # yes\n")),
         tags=draw(st.lists(_TEXT, max_size=3)),
         schedule=draw(st.sampled_from([None, "@daily", "*/5 * * * *"])),
-        parameters={parameter: ParameterSpec(type="float", default=draw(st.floats(allow_nan=False, allow_infinity=False)))},
+        parameters={
+            parameter: ParameterSpec(type="float", default=draw(st.floats(allow_nan=False, allow_infinity=False)))
+        },
         phases={
             source: IngestSpec(source=draw(_TEXT), columns=draw(st.dictionaries(_TEXT, st.just("float"), max_size=3))),
             "splits": SplitSpec(data=source, test=draw(st.floats(0.01, 0.5)), seed=draw(st.integers(0, 10**9))),
@@ -203,7 +212,10 @@ def workflows(draw):
                 data="splits.train",
                 target=draw(_TEXT),
                 estimator="sklearn.svm.SVC",
-                parameters={"C": f"{{{{ params.{parameter} }}}}", "other": draw(_TEXT | st.integers() | st.booleans() | st.none())},
+                parameters={
+                    "C": f"{{{{ params.{parameter} }}}}",
+                    "other": draw(_TEXT | st.integers() | st.booleans() | st.none()),
+                },
                 timeout=f"{minutes}m",
             ),
             "quality": EvaluateSpec(model="model", data="splits.test", gates=[f"accuracy >= {gate}"]),

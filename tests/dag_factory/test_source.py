@@ -159,6 +159,16 @@ def _seconds(text):
 
 
 def test_what_is_dumped_reads_back_even_where_yaml_1_1_and_1_2_differ():
-    values = {"a": "on", "b": "1e5", "c": "0o17", "d": "012", "e": "2024-01-01", "f": "", "g": "a\nb\n", "h": "null", "i": 1e16}
+    values = {
+        "a": "on",
+        "b": "1e5",
+        "c": "0o17",
+        "d": "012",
+        "e": "2024-01-01",
+        "f": "",
+        "g": "a\nb\n",
+        "h": "null",
+        "i": 1e16,
+    }
 
     assert data(dump(values)) == values

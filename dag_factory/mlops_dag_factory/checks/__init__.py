@@ -15,7 +15,7 @@ from mlops_dag_factory.checks.references import check_references
 from mlops_dag_factory.checks.releases import check_gated, check_registered
 from mlops_dag_factory.checks.schedules import check_schedules
 from mlops_dag_factory.checks.scope import Scope
-from mlops_dag_factory.checks.secrets import check_data
+from mlops_dag_factory.checks.secrets import check_data, may_hold_secrets
 from mlops_dag_factory.checks.templates import check_templates, check_unused_parameters
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ CHECKS = (
     check_monitored_service,
 )
 
-__all__ = ["CHECKS", "check", "check_data"]
+__all__ = ["CHECKS", "check", "check_data", "may_hold_secrets"]
 
 
 def check(workflow: Workflow, broken: frozenset[str] = frozenset()) -> Iterator[Finding]:

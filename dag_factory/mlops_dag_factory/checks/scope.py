@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlops_dag_factory.spec.base import is_template
 from mlops_dag_factory.spec.service import ApproveSpec
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.errors import Location
     from mlops_dag_factory.spec import PhaseSpec, Workflow
+
+_EXPRESSIONS = frozenset({"gates", "rules", "performance", "service", "expression"})
+_PROSE = frozenset({"title", "description"})
 
 
 class Reference(NamedTuple):
@@ -51,8 +55,20 @@ class Scope:
         """The names of all phases of the file, in order."""
         return [*self.workflow.phases, *sorted(self.broken_phases)]
 
-    def references(self, name: str) -> Iterator[Reference]:
+    @cached_property
+    def texts(self) -> tuple[tuple[Location, str], ...]:
+        """Every text of the phases and the monitor that is a template or an expression, with its location."""
+        return tuple(_texts(self.workflow))
+
+    def references(self, name: str) -> tuple[Reference, ...]:
         """Give the references that a phase makes."""
+        return self._references[name]
+
+    @cached_property
+    def _references(self) -> dict[str, tuple[Reference, ...]]:
+        return {name: tuple(self._find_references(name)) for name in self.workflow.phases}
+
+    def _find_references(self, name: str) -> Iterator[Reference]:
         phase = self.workflow.phases[name]
         marks = phase.input_fields()
         for field, texts in phase.references().items():
@@ -91,3 +107,19 @@ class Scope:
         phase = self.workflow.phases.get(reference.phase)
         output = reference.output or (phase.default_output if phase else None)
         return (phase, output) if phase and output and output in phase.outputs else None
+
+
+def _texts(workflow: Workflow) -> Iterator[tuple[Location, str]]:
+    parts: list[tuple[Location, Any]] = [(("phases", name), phase) for name, phase in workflow.phases.items()]
+    if workflow.monitor:
+        parts.append((("monitor",), workflow.monitor))
+    for start, spec in parts:
+        waiting: list[tuple[Location, Any]] = [(start, spec.model_dump(exclude_unset=True))]
+        while waiting:
+            loc, value = waiting.pop()
+            if isinstance(value, dict):
+                waiting.extend(((*loc, key), item) for key, item in value.items() if key not in _PROSE)
+            elif isinstance(value, list):
+                waiting.extend(((*loc, index), item) for index, item in enumerate(value))
+            elif isinstance(value, str) and (is_template(value) or _EXPRESSIONS.intersection(loc)):
+                yield loc, value

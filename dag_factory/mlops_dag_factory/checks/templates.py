@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mlops_dag_factory.errors import Location
 
 _PARAMETERS = ("params", "parameters")
-_EXPRESSIONS = frozenset({"gates", "rules", "performance", "service", "expression"})
 
 
 class Parsed(NamedTuple):
@@ -28,7 +27,7 @@ class Parsed(NamedTuple):
 
 def check_templates(scope: Scope) -> Iterator[Finding]:
     """Yield Jinja that does not parse, and unknown parameters and phases in it."""
-    for loc, text in _texts(scope):
+    for loc, text in scope.texts:
         parsed = _parse(text)
         if parsed.error:
             hint = "write an expression as {{ params.name }}"
@@ -44,7 +43,7 @@ def check_unused_parameters(scope: Scope) -> Iterator[Finding]:
     """Yield parameters that no template and no expression reads."""
     if scope.broken:
         return
-    used = {name for _, text in _texts(scope) for root, name in _parse(text).names if root in _PARAMETERS}
+    used = {name for _, text in scope.texts for root, name in _parse(text).names if root in _PARAMETERS}
     for name in scope.workflow.parameters:
         if name not in used:
             hint = f"write {{{{ params.{name} }}}} where its value belongs, or remove it"
@@ -68,26 +67,6 @@ def _check_phase(scope: Scope, loc: Location, name: str) -> Iterator[Finding]:
     elif loc[0] == "phases" and scope.whole and name not in scope.ancestors(str(loc[1])):
         message = f"'{name}' may not have run when this is rendered"
         yield Finding(loc=loc, code="template-order", message=message, hint=f"add 'after: {name}' to this phase")
-
-
-def _texts(scope: Scope) -> Iterator[tuple[Location, str]]:
-    """Give every text that is a template or an expression, with its location."""
-    workflow = scope.workflow
-    parts: list[tuple[Location, Any]] = [(("phases", name), phase) for name, phase in workflow.phases.items()]
-    if workflow.monitor:
-        parts.append((("monitor",), workflow.monitor))
-    for start, spec in parts:
-        waiting: list[tuple[Location, Any]] = [(start, spec.model_dump(exclude_unset=True))]
-        while waiting:
-            loc, value = waiting.pop()
-            if isinstance(value, dict):
-                waiting.extend(
-                    ((*loc, key), item) for key, item in value.items() if key not in {"title", "description"}
-                )
-            elif isinstance(value, list):
-                waiting.extend(((*loc, index), item) for index, item in enumerate(value))
-            elif isinstance(value, str) and (is_template(value) or _EXPRESSIONS.intersection(loc)):
-                yield loc, value
 
 
 @lru_cache(maxsize=4096)

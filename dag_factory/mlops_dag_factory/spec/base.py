@@ -55,7 +55,7 @@ def exactly_one(**fields: object) -> None:
 
 def is_template(value: object) -> bool:
     """Say whether a value is Jinja that Airflow renders at run time."""
-    return isinstance(value, str) and TEMPLATE.search(value) is not None
+    return isinstance(value, str) and "{" in value and TEMPLATE.search(value) is not None
 
 
 def parse_duration(value: object) -> object:
