@@ -152,9 +152,13 @@ def _code(kind: str) -> str:
 
 def _unknown_field(loc: Location, data: dict[str, Any]) -> Said:
     model = _model(loc[:-1], data)
-    allowed = sorted(model.model_fields) if model else []
-    hint = f"{suggestion(str(loc[-1]), allowed)}allowed here: {', '.join(allowed)}" if allowed else ""
-    return Said("unknown field", hint)
+    if model is None:
+        return Said("unknown field")
+    field, allowed = str(loc[-1]), sorted(model.model_fields)
+    for name, info in model.model_fields.items():
+        if any(field in inner.model_fields for inner in _specs(info.annotation)):
+            return Said("unknown field", f"'{field}' belongs below '{name}'")
+    return Said("unknown field", f"{suggestion(field, allowed)}allowed here: {', '.join(allowed)}")
 
 
 def _phase_type(loc: Location, value: Any) -> Finding:
