@@ -22,6 +22,8 @@ DAG = "camera"
 MONITOR = "camera.monitor"
 LIMIT = 0.4
 """The monitor's condition in camera.yaml: precision >= 0.4."""
+SAFELY_BELOW = 0.3
+"""Where the camera stops ageing, measured on 100 pictures: what 800 pictures show then is below the limit."""
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Story:
         """Wear the camera out until its precision falls below the limit; the monitor notices."""
         self.title("The camera ages: pictures turn, blur and get noisy")
         precision = 1.0
-        while precision >= LIMIT and self.camera.wear < 1:
+        while precision >= SAFELY_BELOW and self.camera.wear < 1:
             self.camera.wear += 0.05
             precision = self.camera.shoot(100).precision()
             self.console.print(f"  wear {self.camera.wear:.2f}: precision {precision:.2f}")
@@ -104,7 +106,7 @@ class Story:
         self.title("The system retrains on old and new pictures")
         run_id = self.retraining_run(monitor_run)
         run = self.airflow.run(DAG, run_id)
-        events = self.airflow.call("GET", f"/dags/{DAG}/dagRuns/{run_id}/upstreamAssetEvents")["asset_events"]
+        events = self.airflow.triggering_events(DAG, run_id)
         reason = events[0]["extra"].get("why", "")
         self.note("retraining run", reason, "Airflow", run["run_type"] == "asset_triggered" and bool(reason))
         self.approve(run_id)

@@ -156,6 +156,12 @@ class LocalAirflow:
         self._wait(ended, timeout, f"run {run_id} of {dag_id} did not end")
         return self.run(dag_id, run_id)
 
+    def triggering_events(self, dag_id: str, run_id: str, timeout: float = 60.0) -> list[dict[str, Any]]:
+        """Give the asset events that a run was started by, once it has started (before, Airflow 3.3 answers 500)."""
+        self._wait(lambda: bool(self.run(dag_id, run_id)["start_date"]), timeout, f"run {run_id} did not start")
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents"
+        return list(self.call("GET", path)["asset_events"])
+
     def wait_for_question(self, dag_id: str, run_id: str, task_id: str, timeout: float = 300.0) -> dict[str, Any]:
         """Wait until a task waits for people; give what it asks."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"

@@ -33,7 +33,7 @@ def run_in_process(file: Path, parameters: dict[str, Any], *, approved: bool | N
 
 
 def _run(file: Path, parameters: dict[str, Any], *, approved: bool | None, console: Console, terminal: TextIO) -> bool:
-    from airflow.listeners.listener import get_listener_manager
+    from airflow.sdk.listener import get_listener_manager
     from airflow.sdk import DagRunState
     from airflow.utils.db import upgradedb
 

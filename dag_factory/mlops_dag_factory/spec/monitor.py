@@ -11,6 +11,7 @@ from mlops_dag_factory.spec.base import Duration, Gate, ParseTimeSpec, Spec, Spe
 from mlops_dag_factory.spec.labels import LabelsSpec
 
 Action = Literal["notify", "retrain"]
+Severity = Literal["warn", "fail"]
 
 
 class WindowSpec(Spec):
@@ -39,12 +40,14 @@ class DataDriftCheck(Spec):
     method: Literal["wasserstein", "jensenshannon", "psi"] | None = Field(
         None, description="Distance; default: Wasserstein (normed) for numbers, Jensen-Shannon for categories."
     )
+    severity: Severity = Field("fail", description="fail: drift is a breach; warn: it is shown, other checks decide.")
 
 
 class PredictionDriftCheck(Spec):
     """Predictions that are distributed otherwise than in the baseline."""
 
     threshold: float = Field(0.1, gt=0, description="Jensen-Shannon (classes) or normed Wasserstein score of a breach.")
+    severity: Severity = Field("fail", description="fail: drift is a breach; warn: it is shown, other checks decide.")
 
 
 class ChecksSpec(Spec):

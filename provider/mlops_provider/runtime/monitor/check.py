@@ -14,14 +14,14 @@ from mlops_provider.runtime.table import read_frame
 from mlops_provider.store.models import BASELINE_FILE, PREDICTION_COLUMN, Signature
 from mlops_provider.store.services import read_service
 from mlops_provider.store.store import json_bytes
-from mlops_provider.verdicts import RuleResult, Verdict, judge_gate
+from mlops_provider.verdicts import Result, RuleResult, Verdict, judge_gate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
 
-    from mlops_dag_factory.spec.monitor import MonitorSpec
+    from mlops_dag_factory.spec.monitor import DataDriftCheck, MonitorSpec
     from mlops_provider.store.store import Content
 
 _SHOWN = 5
@@ -111,15 +111,22 @@ def _check_drift(
         found.metrics["prediction_drift"] = score
         moved = score >= predictions.threshold
         why = f"predictions moved by {score:.3f} ({drift.methods[PREDICTION]}), threshold {predictions.threshold:g}"
-        found.rules.append(RuleResult(rule="prediction_drift", result="failed" if moved else "passed", why=why))
+        result = _result(moved, predictions.severity)
+        found.rules.append(RuleResult(rule="prediction_drift", result=result, why=why, values={PREDICTION: score}))
     if features:
-        _judge_share(features.share, features.threshold, len(signature.features), found)
+        _judge_share(features, len(signature.features), found)
 
 
-def _judge_share(limit: float, threshold: float, total: int, found: Findings) -> None:
+def _result(broken: bool, severity: str) -> Result:  # noqa: FBT001 (the one thing it is about)
+    if not broken:
+        return "passed"
+    return "failed" if severity == "fail" else "warned"
+
+
+def _judge_share(check: DataDriftCheck, total: int, found: Findings) -> None:
     """Judge the share of drifted features; a feature that cannot be compared counts as drifted."""
     drifted = sorted(
-        ((score, name) for name, score in found.scores.items() if name != PREDICTION and score >= threshold),
+        ((score, name) for name, score in found.scores.items() if name != PREDICTION and score >= check.threshold),
         reverse=True,
     )
     share = (len(drifted) + len(found.bad_columns)) / total
@@ -127,10 +134,10 @@ def _judge_share(limit: float, threshold: float, total: int, found: Findings) ->
     parts = [f"{name} {score:.2f}" for score, name in drifted[:_SHOWN]]
     parts += [f"{name} {why}" for name, why in list(found.bad_columns.items())[:_SHOWN]]
     worst = f"; most: {', '.join(parts)}" if parts else ""
-    why = f"{len(drifted) + len(found.bad_columns)} of {total} features drifted ({share:.0%}, limit {limit:.0%}){worst}"
+    why = f"{len(drifted) + len(found.bad_columns)} of {total} features drifted ({share:.0%}, limit {check.share:.0%}){worst}"
     values = {name: score for score, name in drifted[:_SHOWN]}
-    result = RuleResult(rule="data_drift", result="failed" if share >= limit else "passed", why=why, values=values)
-    found.rules.append(result)
+    result = _result(share >= check.share, check.severity)
+    found.rules.append(RuleResult(rule="data_drift", result=result, why=why, values=values))
 
 
 def _check_performance(config: MonitorSpec, signature: Signature, window: pd.DataFrame, found: Findings) -> None:

@@ -45,6 +45,8 @@ def _decide(
     reasons = [rule["why"] for rule in verdict["rules"] if rule["result"] == "failed"][:KEPT_REASONS]
     if content["vacuous"]:
         reasons = [content["vacuous"]]
+    elif not reasons:
+        reasons = [f"warning: {rule['why']}" for rule in verdict["rules"] if rule["result"] == "warned"][:KEPT_REASONS]
     decision = decide(earlier, verdict["status"], reasons, config.policy, config.on_breach, datetime.now(UTC))
     return {
         "id": context.identity,

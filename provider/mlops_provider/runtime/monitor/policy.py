@@ -37,8 +37,8 @@ def decide(
     continues nor breaks a row of breaches. Cooldown and weekly budget concern retraining only.
     """
     if status != "blocked":
-        words = "nothing could be judged" if status == "vacuous" else "every check holds"
-        return Decision(breach=False, actions=(), why="; ".join(reasons) or words)
+        words = ["every check holds"] if status != "vacuous" else []
+        return Decision(breach=False, actions=(), why="; ".join([*words, *reasons]) or "nothing could be judged")
     cause = "; ".join(reasons)
     in_a_row = 1
     for entry in reversed(history):
