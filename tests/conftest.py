@@ -1,0 +1,21 @@
+"""What all tests share: the real data sets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Give the folder of the real data sets; in CI they must be there."""
+    folder = Path(os.environ.get("MLOPS_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail(f"the data sets are not in {folder}")
+        pytest.skip(f"the data sets are not in {folder}; set MLOPS_TEST_DATA")
+    return folder
