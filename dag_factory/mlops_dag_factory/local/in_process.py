@@ -33,8 +33,8 @@ def run_in_process(file: Path, parameters: dict[str, Any], *, approved: bool | N
 
 
 def _run(file: Path, parameters: dict[str, Any], *, approved: bool | None, console: Console, terminal: TextIO) -> bool:
-    from airflow.sdk.listener import get_listener_manager
     from airflow.sdk import DagRunState
+    from airflow.sdk.listener import get_listener_manager
     from airflow.utils.db import upgradedb
 
     from mlops_dag_factory.compiler import compile_workflow

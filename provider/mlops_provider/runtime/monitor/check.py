@@ -134,7 +134,8 @@ def _judge_share(check: DataDriftCheck, total: int, found: Findings) -> None:
     parts = [f"{name} {score:.2f}" for score, name in drifted[:_SHOWN]]
     parts += [f"{name} {why}" for name, why in list(found.bad_columns.items())[:_SHOWN]]
     worst = f"; most: {', '.join(parts)}" if parts else ""
-    why = f"{len(drifted) + len(found.bad_columns)} of {total} features drifted ({share:.0%}, limit {check.share:.0%}){worst}"
+    count = len(drifted) + len(found.bad_columns)
+    why = f"{count} of {total} features drifted ({share:.0%}, limit {check.share:.0%}){worst}"
     values = {name: score for score, name in drifted[:_SHOWN]}
     result = _result(share >= check.share, check.severity)
     found.rules.append(RuleResult(rule="data_drift", result=result, why=why, values=values))
