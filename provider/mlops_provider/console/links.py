@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
 
+def record_address(dag_id: str, run_id: str, task_id: str) -> str:
+    """Give the address of the page with the record of a phase."""
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    return f"{base}/mlops/dags/{dag_id}/runs/{quote(run_id, safe='')}/phases/{task_id}"
+
+
 class PhaseRecordLink(BaseOperatorLink):
     """The page with the record of a phase: what went in, what came out, what it says."""
 
@@ -19,5 +25,4 @@ class PhaseRecordLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 (Airflow's signature)
         """Give the address of the page."""
-        base = conf.get("api", "base_url", fallback="").rstrip("/")
-        return f"{base}/mlops/dags/{ti_key.dag_id}/runs/{quote(ti_key.run_id, safe='')}/phases/{ti_key.task_id}"
+        return record_address(ti_key.dag_id, ti_key.run_id, ti_key.task_id)

@@ -31,8 +31,7 @@ def record_page(dag_id: str, records: list[Record]) -> str:
         f"<p class=dim>{escape(record['workflow'])} · {run}</p>",
         _error(record),
         _markdown(record.get("summary", "")),
-        _verdict(record),
-        _table("Metrics", {name: f"{value:.6g}" for name, value in record.get("metrics", {}).items()}),
+        "" if record.get("verdict") else _metrics(record),  # a checkpoint's summary shows metrics and verdict
         _references("Outputs", dag_id, record.get("outputs", {})),
         _references("Inputs", dag_id, _flat(record.get("inputs", {}))),
         _table("Used", {name.replace("_", " "): str(value) for name, value in record.get("usage", {}).items()}),
@@ -58,16 +57,8 @@ def _markdown(text: str) -> str:
     return MarkdownIt("commonmark", {"html": False}).enable("table").render(text)  # type: ignore[no-any-return]
 
 
-def _verdict(record: Record) -> str:
-    verdict = record.get("verdict")
-    if not verdict:
-        return ""
-    rows = "".join(
-        f"<tr><td><code>{escape(rule['rule'])}</code><td class='{rule['result']}'>{rule['result'].replace('_', ' ')}"
-        f"<td>{escape(rule['why'])}"
-        for rule in verdict["rules"]
-    )
-    return f"<h2>Verdict: <span class='{verdict['status']}'>{verdict['status']}</span></h2><table>{rows}</table>"
+def _metrics(record: Record) -> str:
+    return _table("Metrics", {name: f"{value:.6g}" for name, value in record.get("metrics", {}).items()})
 
 
 def _table(title: str, values: dict[str, str]) -> str:

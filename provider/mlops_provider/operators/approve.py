@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from mlops_provider.console.links import PhaseRecordLink
+from mlops_provider.console.links import PhaseRecordLink, record_address
 from mlops_provider.operators.phase import run_context
 from mlops_provider.operators.rendering import PhaseRendering, returned
 
@@ -71,9 +71,9 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
         if payload := run.reason.get("payload"):
             parts.append(f"Why this run exists: {payload.get('why', payload)}")
         for phase in phases:
-            uri = returned(context, phase)["record"]
-            record = read_record(store, uri)
-            parts.append(f"### {phase}\n\n{record['summary']}\n\nrecord: `{uri}`")
+            record = read_record(store, returned(context, phase)["record"])
+            address = record_address(context["dag_run"].dag_id, run.run_id, phase)
+            parts.append(f"### {phase}\n\n{record['summary']}\n\n[The whole record of {phase}]({address})")
         return "\n\n".join(parts)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
