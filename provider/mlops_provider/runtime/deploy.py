@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.exceptions import ConfigError, MlopsError, ServiceError
+from mlops_provider.exceptions import ConfigError, ServiceError, ServiceFailedError
 from mlops_provider.refs import ModelRef, ServiceRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.store.services import (
@@ -44,12 +44,16 @@ def bring_up(
     service = set_version(
         store, context.workflow, config.environment, ServedVersion(version=model.version, model=named), change
     )
+    _check_not_superseded(service, model, change)
     try:
         reports = wait_until_ready(store, service, model.digest, config.wait.total_seconds())
-    except MlopsError as err:
+    except ServiceError as err:
         back = restore(store, service, err.message).primary
         before = f"version {back.version} runs as before" if back else "nothing runs, as before"
-        raise ServiceError(f"{err.message}; {before}", hint=err.hint) from err
+        raise type(err)(f"{err.message}; {before}", hint=err.hint) from err
+    except BaseException:  # the task was stopped or timed out: no half deployment stays
+        restore(store, service, "the wait for the servers was cut short")
+        raise
     ref = ServiceRef(
         uri=store.uri(service.key),
         digest=model.digest,
@@ -59,6 +63,18 @@ def bring_up(
         url=reports[0].url,
     )
     return ref, reports[0].url, service
+
+
+def _check_not_superseded(service: Service, model: ModelRef, change: Change) -> None:
+    """Refuse to go on with a change that somebody undid or replaced since an earlier try made it."""
+    primary, latest = service.primary, service.change
+    if latest and latest.id != change.id and (primary is None or primary.model.digest != model.digest):
+        now_runs = f"version {primary.version}" if primary else "nothing"
+        raise ServiceFailedError(
+            f"{service.name}: this {change.action} was made before and then followed by a {latest.action} by "
+            f"'{latest.by}' at {latest.at}; {now_runs} stays",
+            hint="start a new run to bring the version back",
+        )
 
 
 def _outcome(service: ServiceRef, url: str, summary: str, details: dict[str, Any]) -> Outcome:

@@ -100,6 +100,8 @@ def interval(
 
     random = np.random.default_rng(seed)
     names = [name for name in names if name not in {"log_loss", "roc_auc"}]
+    if not names:
+        return {}
     samples: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(200):
         rows = random.integers(0, len(truth), len(truth))

@@ -94,7 +94,7 @@ def read_window(
         if rows is not None:
             query += f" LIMIT {rows}"
         joined = _join_labels(connection, query, signature, labels, locate)
-        return Window(connection.execute(f"{joined} ORDER BY ts, request_id, row").to_arrow_table(), unreadable)
+        return Window(connection.sql(f"{joined} ORDER BY ts, request_id, row").to_arrow_table(), unreadable)
 
 
 def labelled(

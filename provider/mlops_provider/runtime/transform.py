@@ -47,7 +47,7 @@ def _by_function(
 
     function = import_allowed(config.python or "", context.allowed_imports)
     tables: dict[str, Any] = {
-        name: connection.execute(f"SELECT * FROM {identifier(name)}").to_arrow_table() for name in names
+        name: connection.sql(f"SELECT * FROM {identifier(name)}").to_arrow_table() for name in names
     }
     result = function(tables if len(tables) > 1 else next(iter(tables.values())))
     if isinstance(result, pd.DataFrame):

@@ -61,13 +61,11 @@ def _judge_columns(
         for name, rule in config.columns.items()
         for title, severity, sql in column_conditions(name, rule, columns[name])
     ]
-    if not conditions:
-        return []
-    counts = ", ".join(f"count(*) FILTER ({sql}) AS c{i}" for i, (_, _, sql) in enumerate(conditions))
     unique = [name for name, rule in config.columns.items() if rule.unique]
-    found = connection.execute(f"SELECT {counts} FROM data").fetchone() or ()
+    counts = ", ".join(f"count(*) FILTER ({sql}) AS c{i}" for i, (_, _, sql) in enumerate(conditions))
+    found = connection.execute(f"SELECT {counts} FROM data").fetchone() if conditions else ()
     results = []
-    for (title, severity, sql), count in zip(conditions, found, strict=True):
+    for (title, severity, sql), count in zip(conditions, found or (), strict=True):
         results.append(_counted(title, severity, int(count)))
         if count:
             samples[title] = _rows(connection, f"SELECT * FROM data WHERE {sql}")

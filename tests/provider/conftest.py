@@ -1,0 +1,57 @@
+"""A store and contexts for phases that run without Airflow."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_dag_factory.spec import IngestSpec, RegisterSpec, SplitSpec, TrainSpec
+from mlops_provider.runtime.contract import RunContext
+from mlops_provider.runtime.phase import run_phase
+from mlops_provider.store.store import Store
+
+
+class Bench:
+    """Runs phases in a store of their own."""
+
+    def __init__(self, root):
+        self.root = root
+        self.store = Store(root / "store")
+        self.tracking_uri = f"sqlite:///{root / 'mlflow.db'}"
+
+    def context(self, phase, phase_type, *, run_id="run-1", attempt=1, workflow="flow", **more):
+        fields = {
+            "store_url": self.store.url,
+            "tracking_uri": self.tracking_uri,
+            "data_root": str(self.root),
+            **more,
+        }
+        return RunContext(
+            workflow=workflow, run_id=run_id, phase=phase, phase_type=phase_type, attempt=attempt, owner="ana", **fields
+        )
+
+    def run(self, spec, inputs=None, *, phase="", **context):
+        named = {field: [ref] for field, ref in (inputs or {}).items()}
+        return run_phase(spec, named, self.context(phase or spec.type, spec.type, **context)).outcome
+
+    def dataset(self, source, **fields):
+        return self.run(IngestSpec(source=source, **fields)).outputs["data"]
+
+    def csv(self, name, text):
+        path = self.root / name
+        path.write_text(text)
+        return self.dataset(name)
+
+    def model(self, source="sklearn:iris", estimator="sklearn.linear_model.LogisticRegression", **fields):
+        """Ingest, split and train; give (model, train, test)."""
+        parts = self.run(SplitSpec(data="d", test=0.3, seed=1), {"data": self.dataset(source)}).outputs
+        fields.setdefault("parameters", {"max_iter": 2000} if "Logistic" in estimator else {})
+        spec = TrainSpec(data="d", target=fields.pop("target", "target"), estimator=estimator, **fields)
+        return self.run(spec, {"data": parts["train"]}).outputs["model"], parts["train"], parts["test"]
+
+    def version(self, model, **context):
+        return self.run(RegisterSpec(model="m"), {"model": model}, **context).outputs["version"]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)

@@ -1,0 +1,74 @@
+"""Split: the same parts every time, nothing lost, nothing shared."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlops_dag_factory.spec import SplitSpec
+from mlops_provider.exceptions import DataError
+from mlops_provider.runtime.table import read_frame
+
+
+def parts(bench, data, **fields):
+    outputs = bench.run(SplitSpec(data="d", **fields), {"data": data}).outputs
+    return {name: read_frame(bench.store, ref) for name, ref in outputs.items()}
+
+
+def test_the_parts_are_disjoint_and_complete(bench):
+    data = bench.dataset("sklearn:breast_cancer")
+
+    found = parts(bench, data, test=0.2, validation=0.1, seed=3)
+
+    assert {name: len(frame) for name, frame in found.items()} == {"train": 398, "test": 114, "validation": 57}
+    assert len(pd.concat(found.values()).drop_duplicates()) == 569
+
+
+def test_stratified_parts_keep_the_shares(bench):
+    found = parts(bench, bench.dataset("sklearn:breast_cancer"), test=0.25, stratify="target")
+
+    shares = {name: frame["target"].mean() for name, frame in found.items()}
+    assert shares["train"] == pytest.approx(shares["test"], abs=0.01)
+
+
+def test_another_seed_gives_other_parts(bench):
+    data = bench.dataset("sklearn:iris")
+
+    assert not parts(bench, data, seed=1)["test"].equals(parts(bench, data, seed=2)["test"])
+    assert parts(bench, data, seed=1)["test"].equals(parts(bench, data, seed=1)["test"])
+
+
+def test_by_order_and_by_time_the_test_is_the_latest(bench, data_folder):
+    data = bench.dataset(str(data_folder / "nyc_weather.csv"), columns={"time_hour": "timestamp"})
+
+    found = parts(bench, data, by="time", keys=["time_hour"], test=0.25)
+
+    assert found["train"]["time_hour"].max() <= found["test"]["time_hour"].min()
+
+
+def test_by_hash_a_key_stays_on_its_side_when_data_grows(bench):
+    few = bench.csv("few.csv", "id,v\n" + "".join(f"{i},{i}\n" for i in range(100)))
+    more = bench.csv("more.csv", "id,v\n" + "".join(f"{i},{i}\n" for i in range(300)))
+
+    before = set(parts(bench, few, by="hash", keys=["id"])["test"]["id"])
+    after = set(parts(bench, more, by="hash", keys=["id"])["test"]["id"])
+
+    assert before == {i for i in after if i < 100}
+
+
+def test_one_row_cannot_be_divided(bench):
+    with pytest.raises(DataError, match="too few to split"):
+        parts(bench, bench.csv("one.csv", "a,b\n1,2\n"))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.integers(10, 200), test=st.floats(0.15, 0.5), by=st.sampled_from(["random", "order"]))
+def test_any_share_loses_no_row(bench, rows, test, by):
+    data = bench.csv("n.csv", "n\n" + "".join(f"{i}\n" for i in range(rows)))
+
+    found = parts(bench, data, test=test, by=by)
+
+    assert sorted(pd.concat(found.values())["n"]) == list(range(rows))
+    assert len(found["test"]) == pytest.approx(rows * test, abs=1)

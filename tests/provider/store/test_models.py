@@ -1,0 +1,75 @@
+"""Models: the same bytes for the same fit, loaded only when digest and types are trusted."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import skops.io
+
+from mlops_provider.exceptions import DigestMismatchError, ModelLoadError
+from mlops_provider.store import skops_file
+from mlops_provider.store.models import PREDICTION_COLUMN, load_model
+
+CLASSIFIERS = [
+    "sklearn.ensemble.HistGradientBoostingClassifier",
+    "sklearn.ensemble.RandomForestClassifier",
+    "sklearn.ensemble.GradientBoostingClassifier",
+    "sklearn.linear_model.LogisticRegression",
+    "sklearn.svm.SVC",
+    "sklearn.neural_network.MLPClassifier",
+    "sklearn.neighbors.KNeighborsClassifier",
+    "sklearn.naive_bayes.GaussianNB",
+]
+REGRESSORS = ["sklearn.ensemble.HistGradientBoostingRegressor", "sklearn.linear_model.Ridge"]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("source", "estimator"),
+    [("sklearn:iris", name) for name in CLASSIFIERS] + [("sklearn:diabetes", name) for name in REGRESSORS],
+)
+def test_a_loaded_model_answers_its_golden_rows(bench, source, estimator):
+    ref, _, _ = bench.model(source, estimator)
+
+    model = load_model(bench.store, ref)
+    golden = model.golden()
+    assert len(golden) == 20
+    assert model.predict(golden) == pytest.approx(golden[PREDICTION_COLUMN].to_numpy(), abs=1e-9)
+
+
+@pytest.mark.parametrize("estimator", CLASSIFIERS[:4])
+def test_training_twice_gives_the_same_digest(bench, estimator):
+    first, _, _ = bench.model("sklearn:iris", estimator)
+    second, _, _ = bench.model("sklearn:iris", estimator)
+
+    assert first == second
+
+
+def test_a_model_with_other_bytes_is_not_loaded(bench):
+    ref, _, _ = bench.model()
+    file = bench.store.open(ref).folder / "model.skops"
+    file.write_bytes(file.read_bytes() + b"x")
+
+    with pytest.raises(DigestMismatchError, match=r"model\.skops has digest"):
+        load_model(bench.store, ref)
+
+
+class Danger:
+    """Something that no model should hold."""
+
+
+def test_types_that_are_not_trusted_are_named(tmp_path):
+    path = tmp_path / "model.skops"
+    path.write_bytes(skops.io.dumps({"danger": Danger()}))
+
+    with pytest.raises(ModelLoadError, match=r"not trusted: .*Danger"):
+        skops_file.load(path)
+
+
+def test_a_pickle_is_no_model(tmp_path):
+    path = tmp_path / "model.skops"
+    path.write_bytes(pickle.dumps({"a": 1}))
+
+    with pytest.raises(ModelLoadError, match="cannot be loaded"):
+        skops_file.load(path)
