@@ -112,6 +112,12 @@ class ServiceError(MlopsError):
     retryable = True
 
 
+class ServiceFailedError(ServiceError):
+    """A model server cannot run the version that the deployment record names; the same version fails again."""
+
+    retryable = False
+
+
 class ModelLoadError(MlopsError):
     """A model cannot be loaded: untrusted types, a wrong digest, missing files."""
 

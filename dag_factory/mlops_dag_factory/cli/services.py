@@ -11,51 +11,88 @@ from mlops_provider.settings import store_url_from_environment
 from mlops_provider.store.services import Service, list_services, live_reports, service_history
 from mlops_provider.store.store import Store
 
+_STORE_HELP = "Store to read; default: AIRFLOW__MLOPS__STORE or Airflow's home."
 
-@click.command()
-@click.argument("service", required=False)
-@click.option("--store", "store_url", help="Store to read; default: AIRFLOW__MLOPS__STORE or Airflow's home.")
+
+@click.group(invoke_without_command=True)
+@click.option("--store", "store_url", help=_STORE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def services(service: str | None, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
-    """List all services, or show the history of SERVICE ('workflow/environment')."""
+@click.pass_context
+def services(context: click.Context, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
+    """List all services with their servers and how they are, or show one."""
+    context.obj = store_url
+    if context.invoked_subcommand:
+        return
     store = Store(store_url or store_url_from_environment())
-    if service:
-        workflow, _, environment = service.partition("/")
-        states = service_history(store, workflow, environment or "production")
-        if not states:
-            raise click.UsageError(f"there is no service '{service}' in {store.url}")
-    else:
-        states = list_services(store)
-    rows = [_row(store, state, live=not service) for state in states]
+    rows = [{**_row(state), "servers": _servers(store, state)} for state in list_services(store)]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    columns = [
-        name
-        for name in ("service", "version", "digest", "since", "action", "by", "servers")
-        if rows and name in rows[0]
+    shown = [
+        {**row, "servers": "\n".join(_health(server) for server in row["servers"]) or "[yellow]none"} for row in rows
     ]
-    table = Table(*columns, box=None, header_style="bold")
-    for row in rows:
-        table.add_row(*(str(row[name]) for name in columns))
-    Console().print(table if rows else f"no services in {store.url}")
+    _print(shown, f"no services in {store.url}")
 
 
-def _row(store: Store, state: Service, *, live: bool) -> dict[str, Any]:
+@services.command()
+@click.argument("service")
+@click.option("--store", "store_url", help=_STORE_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def show(context: click.Context, service: str, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
+    """Show every state that SERVICE ('workflow' or 'workflow/environment') was in, oldest first."""
+    store = Store(store_url or context.obj or store_url_from_environment())
+    workflow, _, environment = service.partition("/")
+    rows = [
+        {"revision": state.revision, **_row(state), "reason": state.change.reason if state.change else ""}
+        for state in service_history(store, workflow, environment or "production")
+    ]
+    if not rows:
+        known = ", ".join(state.name for state in list_services(store)) or "none"
+        raise click.UsageError(f"there is no service '{service}' in {store.url}; services: {known}")
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    _print(rows, "")
+
+
+def _row(state: Service) -> dict[str, Any]:
     primary, change = state.primary, state.change
-    row: dict[str, Any] = {
+    return {
         "service": state.name,
         "version": primary.version if primary else "none",
         "digest": primary.model.digest[:12] if primary else "",
-        "since": change.at[:19].replace("T", " ") if change else "",
+        "since": change.at if change else "",
         "action": change.action if change else "",
         "by": change.by if change else "",
     }
-    if live:
-        digest = primary.model.digest if primary else ""
-        reports = live_reports(store, state.workflow, state.environment)
-        row["servers"] = ", ".join(f"{report.url} {report.status(digest)[0]}" for report in reports) or "none"
-    return row
+
+
+def _servers(store: Store, state: Service) -> list[dict[str, str]]:
+    """Give each live server's address and what it says about the version that should run."""
+    digest = state.primary.model.digest if state.primary else ""
+    servers = []
+    for report in live_reports(store, state.workflow, state.environment):
+        status, message = report.status(digest) if digest else ("idle", "")
+        servers.append({"url": report.url, "status": status, "message": message})
+    return servers
+
+
+def _health(server: dict[str, str]) -> str:
+    colour = {"ready": "green", "failed": "red"}.get(server["status"], "yellow")
+    message = f" ({server['message'][:80]})" if server["message"] else ""
+    return f"{server['url']} [{colour}]{server['status']}[/]{message}"
+
+
+def _print(rows: list[dict[str, Any]], nothing: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        Console().print(nothing, markup=False, soft_wrap=True)
+        return
+    table = Table(*rows[0], box=None, header_style="bold")
+    for row in rows:
+        shown = {**row, "since": str(row["since"])[:19].replace("T", " ")}
+        table.add_row(*(str(value) for value in shown.values()))
+    Console().print(table)

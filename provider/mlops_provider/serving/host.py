@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import MlopsError
 from mlops_provider.serving.model import ServedModel, load_served
-from mlops_provider.store.services import ServerReport, Service, list_services, now, read_service, write_report
+from mlops_provider.store.services import read_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mlops_provider.store.services import ServedVersion
+    from mlops_provider.store.services import ServedVersion, Service
     from mlops_provider.store.store import Store
 
-POLL_SECONDS = 0.5
-REPORT_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the server says about one revision of the record: version -> status, digest, message."""
+
+    revision: int = 0
+    versions: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class Host:
@@ -27,113 +32,72 @@ class Host:
 
     def __init__(self, store: Store, workflow: str, environment: str) -> None:
         self.store = store
-        self.service = Service(workflow=workflow, environment=environment)
+        self.workflow = workflow
+        self.environment = environment
+        self.name = f"{workflow}/{environment}"
         self.active: ServedModel | None = None
-        self.state: dict[str, dict[str, str]] = {}
-        self._failed: set[str] = set()
+        self.wanted: ServedVersion | None = None
+        self.state = State()
+        self._failed = 0
 
     def follow(self) -> bool:
-        """Look at the record; load and switch when it names another model. Say whether something changed."""
-        self.service = read_service(self.store, self.service.workflow, self.service.environment)
-        wanted = self.service.primary
+        """Look at the record; load and switch when it names another model. Say whether another version answers."""
+        service = read_service(self.store, self.workflow, self.environment)
+        self.wanted = wanted = service.primary
         if wanted is None:
-            changed, self.active, self.state = self.active is not None, None, {}
+            changed, self.active = self.active is not None, None
+            self.state = State(service.revision)
             return changed
         if self.active and self.active.version.model.digest == wanted.model.digest:
-            if self.active.version != wanted:
-                self.active.version = wanted
-                self._say(wanted, "ready")
+            changed = self.active.version.version != wanted.version
+            if self.state.revision != service.revision:
+                self.active = self.active.as_version(wanted)
+                self._say(service, wanted, "ready")
+            return changed
+        if service.revision == self._failed:
             return False
-        if f"{self.service.revision}" in self._failed:
-            return False
-        self._say(wanted, "loading")
-        return self._load(wanted)
+        return self._load(service, wanted)
 
-    def _load(self, wanted: ServedVersion) -> bool:
+    def reason(self) -> str:
+        """Say why no model answers."""
+        said = [f"version {version} {state['status']} {state['message']}" for version, state in self._versions()]
+        return "; ".join(text.strip() for text in said) or "nothing is deployed"
+
+    def _versions(self) -> list[tuple[str, dict[str, str]]]:
+        return list(self.state.versions.items())
+
+    def _load(self, service: Service, wanted: ServedVersion) -> bool:
+        if self.state.revision != service.revision:
+            self._say(service, wanted, "loading")
         started = time.monotonic()
         try:
             served = load_served(self.store, wanted)
         except Exception as err:  # noqa: BLE001 (whatever a model does when it loads, the old one keeps serving)
-            message = err.message if isinstance(err, MlopsError) else f"{type(err).__name__}: {err}"
-            _LOG.exception("%s: version %s cannot be loaded", self.service.name, wanted.version)
-            self._failed.add(f"{self.service.revision}")
-            self._say(wanted, "failed", message[:1000])
-            return True
+            self._refuse(service, wanted, err)
+            return False
         self.active = served
-        self.state = {}
-        self._say(wanted, "ready")
+        self._say(service, wanted, "ready")
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()  # models and libraries stay: the collector need not walk through them during requests
         seconds = time.monotonic() - started
-        _LOG.info("%s: version %s answers now (loaded in %.2f s)", self.service.name, wanted.version, seconds)
+        _LOG.info("%s: version %s answers now (loaded in %.2f s)", self.name, wanted.version, seconds)
         return True
 
-    def _say(self, version: ServedVersion, status: str, message: str = "") -> None:
-        said = {"status": status, "digest": version.model.digest, "message": message}
-        self.state = {**self.state, version.version: said}
+    def _refuse(self, service: Service, wanted: ServedVersion, err: Exception) -> None:
+        """Report a failure; one that may pass (the store is away) is tried again at the next look."""
+        message = " ".join(str(err).split()) if isinstance(err, MlopsError) else f"{type(err).__name__}: {err}"
+        passing = isinstance(err, OSError) or (isinstance(err, MlopsError) and err.retryable)
+        status = "loading" if passing else "failed"
+        if not passing:
+            self._failed = service.revision
+        if self.state.versions.get(wanted.version, {}).get("message") != message[:1000]:
+            _LOG.error("%s: version %s cannot be loaded: %s", self.name, wanted.version, message, exc_info=err)
+        self._say(service, wanted, status, message[:1000])
 
-
-class Follower:
-    """The thread that keeps hosts in step with the store and writes their reports."""
-
-    def __init__(
-        self, store: Store, server_id: str, url: Callable[[Service], str], *, only: tuple[str, str] | None = None
-    ) -> None:
-        self.store = store
-        self.server_id = server_id
-        self.only = only
-        self.hosts: dict[tuple[str, str], Host] = {only: Host(store, *only)} if only else {}
-        self.on_switch: Callable[[Host], None] = lambda _: None
-        self._url = url
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
-
-    def start(self) -> None:
-        """Start following."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop following and take the reports back."""
-        self._stop.set()
-        self._thread.join(timeout=30)
-        for host in self.hosts.values():
-            key = f"{host.service.workflow}/services/{host.service.environment}/servers/{self.server_id}.json"
-            self.store.files.delete(key)
-
-    def _run(self) -> None:
-        reported, trouble = 0.0, ""
-        while not self._stop.is_set():
-            changed = False
-            try:
-                changed = self._follow_all()
-                if changed or time.monotonic() - reported >= REPORT_SECONDS:
-                    self._report_all()
-                    reported = time.monotonic()
-                trouble = ""
-            except Exception as err:  # noqa: BLE001 (the thread must outlive a store that is away)
-                if str(err) != trouble:  # once, not twice a second
-                    _LOG.exception("the store %s cannot be used; serving what is loaded", self.store.url)
-                trouble = str(err)
-            self._stop.wait(POLL_SECONDS)
-
-    def _follow_all(self) -> bool:
-        if self.only is None:
-            for service in list_services(self.store):
-                key = (service.workflow, service.environment)
-                if key not in self.hosts:
-                    self.hosts = {**self.hosts, key: Host(self.store, *key)}
-        changed = False
-        for host in self.hosts.values():
-            if host.follow():
-                changed = True
-                self.on_switch(host)
-        return changed
-
-    def _report_all(self) -> None:
-        for host in self.hosts.values():
-            report = ServerReport(
-                server_id=self.server_id,
-                url=self._url(host.service),
-                at=now(),
-                revision=host.service.revision,
-                versions=host.state,
-            )
-            write_report(self.store, host.service, report)
+    def _say(self, service: Service, version: ServedVersion, status: str, message: str = "") -> None:
+        said = {version.version: {"status": status, "digest": version.model.digest, "message": message}}
+        if self.active and self.active.version.version != version.version:
+            now = self.active.version
+            said[now.version] = {"status": "ready", "digest": now.model.digest, "message": "answers meanwhile"}
+        self.state = State(service.revision, said)

@@ -1,4 +1,4 @@
-"""A model as the server holds it: checked against its golden rows, quick for one row, correct by name."""
+"""A model as the server holds it: checked against its golden rows, and quick for one row."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ModelLoadError, RequestError
-from mlops_provider.store.models import PREDICTION_COLUMN, LoadedModel, Signature, load_model
+from mlops_provider.serving.features import Features
+from mlops_provider.serving.payload import Rows
+from mlops_provider.store.models import PREDICTION_COLUMN, LoadedModel, load_model
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from mlops_provider.refs import ModelRef
-    from mlops_provider.serving.payload import Rows
     from mlops_provider.store.services import ServedVersion
     from mlops_provider.store.store import Store
 
     Array = np.ndarray[Any, Any]
 
 _TOLERANCE = 1e-9
-_NUMBERS = frozenset({"float", "integer"})
+_ARGMAX = ("sklearn.ensemble._hist_gradient_boosting", "sklearn.ensemble._forest", "sklearn.tree")
+"""Where predict is, by its definition, the class with the highest probability: one computation gives both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +40,53 @@ class ServedModel:
     def __init__(self, version: ServedVersion, loaded: LoadedModel) -> None:
         self.version = version
         self.loaded = loaded
-        self.signature: Signature = loaded.signature
-        self.names = self.signature.names()
-        self._order = {name: index for index, name in enumerate(self.names)}
-        self._numeric = all(feature.type in _NUMBERS for feature in self.signature.features)
-        self._direct = _direct_pipeline(loaded.pipeline) if self._numeric else None
-        self._argmax = False
-        self._argmax = self._argmax_is_predict()
+        self.signature = loaded.signature
+        self.features = Features(loaded.signature)
+        self._direct = _direct_steps(loaded.pipeline) if self.features.numeric else None
+        estimator = self._direct[-1] if self._direct else getattr(loaded.pipeline, "steps", [("", None)])[-1][1]
+        self._argmax = bool(self.signature.classes) and type(estimator).__module__.startswith(_ARGMAX)
+        self._has_probabilities = hasattr(loaded.pipeline, "predict_proba")
 
-    def predict(self, rows: Rows) -> Answer:
+    def as_version(self, version: ServedVersion) -> ServedModel:
+        """Give the same model under another version's name."""
+        renamed = copy.copy(self)
+        renamed.version = version
+        return renamed
+
+    def predict(self, rows: Rows, *, booleans: bool = True) -> Answer:
         """Predict; RequestError names what is wrong with the rows."""
-        inputs = self._matrix(rows) if self._numeric else self._frame(rows)
+        inputs = self.features.read(rows, booleans=booleans)
         try:
-            return self.predict_inputs(inputs)
-        except ValueError as err:
+            return self._answer(inputs)
+        except (ValueError, TypeError) as err:
             raise RequestError(f"the model does not take these values: {' '.join(str(err).split())[:300]}") from err
 
-    def predict_inputs(self, inputs: Any) -> Answer:
-        """Predict for a matrix (all features are numbers) or a frame, columns in the signature's order."""
-        pipeline = self._direct or self.loaded.pipeline
-        given = inputs if self._direct or not self._numeric else self._as_frame(inputs)
-        probabilities = pipeline.predict_proba(given) if hasattr(pipeline, "predict_proba") else None
+    def _answer(self, inputs: Any) -> Answer:
+        if self._direct is None:
+            model, given = self.loaded.pipeline, self.features.frame(inputs)
+        else:
+            model, given = self._direct[-1], inputs
+            for step in self._direct[:-1]:
+                given = step.transform(given)
+        probabilities = model.predict_proba(given) if self._has_probabilities else None
         if self._argmax and probabilities is not None:
-            return Answer(pipeline.classes_[probabilities.argmax(axis=1)], probabilities, inputs)
-        return Answer(pipeline.predict(given), probabilities, inputs)
+            return Answer(model.classes_[probabilities.argmax(axis=1)], probabilities, inputs)
+        return Answer(model.predict(given), probabilities, inputs)
 
     def check_golden(self) -> None:
-        """Compare with the golden rows; ModelLoadError when an answer differs from the one at training time."""
+        """Predict the golden rows the way requests are; ModelLoadError when an answer is not that of the training."""
         import numpy as np
 
         golden = self.loaded.golden()
         expected = golden[PREDICTION_COLUMN].to_numpy()
-        inputs = golden[self.names].to_numpy(dtype=np.float64) if self._numeric else golden[self.names]
-        found = self.predict_inputs(inputs).predictions
+        frame = golden[self.features.names]
+        cells = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+        if "timestamp" in self.features.types:
+            cells = [[_text(value) for value in row] for row in cells]
+        try:
+            found = self.predict(Rows(self.features.names, cells)).predictions
+        except RequestError as err:
+            raise ModelLoadError(f"the golden rows cannot be predicted: {err.message}") from err
         if expected.dtype.kind == "f":
             same = np.isclose(found.astype(float), expected, rtol=_TOLERANCE, atol=_TOLERANCE)
         else:
@@ -83,93 +98,18 @@ class ServedModel:
                 hint="the libraries here differ from those of the training",
             )
 
-    def _argmax_is_predict(self) -> bool:
-        """Say whether the most probable class is always the prediction: then one computation gives both."""
-        if not self.signature.classes or "svm" in type(self._estimator()).__module__:
-            return False
-        frame = self.loaded.baseline()
-        predicted = frame[PREDICTION_COLUMN].to_numpy()
-        probabilities = self.loaded.probabilities(frame)
-        if probabilities is None:
-            return False
-        return bool((self.loaded.pipeline.classes_[probabilities.argmax(axis=1)] == predicted).all())
-
-    def _estimator(self) -> Any:
-        steps = getattr(self.loaded.pipeline, "steps", None)
-        return steps[-1][1] if steps else self.loaded.pipeline
-
-    def _matrix(self, rows: Rows) -> Array:
-        import numpy as np
-
-        if not rows.cells:
-            raise RequestError("there are no rows")
-        order = self._columns(rows)
-        values = np.asarray(rows.cells)
-        if values.dtype.kind not in "iufb":
-            values = self._numbers(rows)
-        matrix = values.astype(np.float64, copy=False)
-        if order is not None:
-            matrix = matrix[:, order]
-        if np.isinf(matrix).any():
-            row, column = (int(i) for i in np.argwhere(np.isinf(matrix))[0])
-            raise RequestError(f"row {row}, '{self.names[column]}': the value is infinite")
-        return matrix
-
-    def _columns(self, rows: Rows) -> list[int] | None:
-        """Give the places of the features among the request's columns; None when they are in order already."""
-        if list(rows.names) == self.names:
-            return None
-        missing = [name for name in self.names if name not in set(rows.names)]
-        extra = [name for name in rows.names if name not in self._order]
-        if missing or extra or len(set(rows.names)) != len(rows.names):
-            parts = [f"missing: {_some(missing)}"] if missing else []
-            parts += [f"unknown: {_some(extra)}"] if extra else []
-            raise RequestError(
-                f"the columns are not the model's ({'; '.join(parts) or 'one stands twice'})",
-                hint=f"it takes {len(self.names)}: {_some(self.names)}",
-            )
-        places = {name: index for index, name in enumerate(rows.names)}
-        return [places[name] for name in self.names]
-
-    def _numbers(self, rows: Rows) -> Array:
-        import numpy as np
-
-        for i, row in enumerate(rows.cells):
-            for name, value in zip(rows.names, row, strict=True):
-                if value is not None and not isinstance(value, int | float):
-                    raise RequestError(f"row {i}, '{name}': {value!r} is not a number")
-        return np.asarray(rows.cells, dtype=np.float64)
-
-    def _frame(self, rows: Rows) -> Any:
-        import pandas as pd
-
-        if not rows.cells:
-            raise RequestError("there are no rows")
-        order = self._columns(rows) or list(range(len(self.names)))
-        columns = {}
-        for feature, place in zip(self.signature.features, order, strict=True):
-            values = [row[place] for row in rows.cells]
-            columns[feature.name] = _column(feature.name, feature.type, values)
-        return pd.DataFrame(columns)
-
-    def _as_frame(self, matrix: Array) -> Any:
-        import pandas as pd
-
-        return pd.DataFrame(matrix, columns=self.names)
-
 
 def load_served(store: Store, version: ServedVersion) -> ServedModel:
     """Load a version, check its digest and its golden rows."""
-    ref: ModelRef = version.model
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        served = ServedModel(version, load_model(store, ref))
+        served = ServedModel(version, load_model(store, version.model))
         served.check_golden()
     return served
 
 
-def _direct_pipeline(pipeline: Any) -> Any | None:
-    """Give the same pipeline without the dispatch by column name, for matrices in the signature's order.
+def _direct_steps(pipeline: Any) -> list[Any] | None:
+    """Give the steps of a pipeline for matrices in the signature's order, without the dispatch by column name.
 
     Only for pipelines that `train` makes: the estimator alone, or one group of number columns before it.
     """
@@ -179,35 +119,19 @@ def _direct_pipeline(pipeline: Any) -> Any | None:
     if not isinstance(pipeline, Pipeline):
         return None
     steps = [step for _, step in pipeline.steps]
-    if isinstance(steps[0], ColumnTransformer):
-        groups = [name for name, _, columns in steps[0].transformers_ if name != "remainder" or len(columns)]
-        if groups != ["numbers"]:
+    if len(steps) > 1:
+        first = steps[0]
+        if not isinstance(first, ColumnTransformer) or list(first.named_transformers_) != ["numbers"]:
             return None
-        steps = [step for _, step in steps[0].named_transformers_["numbers"].steps] + steps[1:]
-    direct = Pipeline([(f"step{i}", copy.deepcopy(step)) for i, step in enumerate(steps)])
-    for _, step in direct.steps:
+        if list(first.transformers_[0][2]) != list(first.feature_names_in_):
+            return None
+        steps = [step for _, step in first.named_transformers_["numbers"].steps] + steps[1:]
+    direct = [copy.copy(step) for step in steps]
+    for step in direct:
         if hasattr(step, "feature_names_in_"):
             del step.feature_names_in_
     return direct
 
 
-def _column(name: str, kind: str, values: list[Any]) -> Any:
-    import numpy as np
-
-    wanted: dict[str, tuple[type, ...]] = {
-        "float": (int, float), "integer": (int, float), "string": (str,), "boolean": (bool,),
-    }  # fmt: skip
-    for i, value in enumerate(values):
-        wrong = not isinstance(value, wanted[kind]) or (isinstance(value, bool) and kind != "boolean")
-        if value is not None and wrong:
-            raise RequestError(f"row {i}, '{name}': {value!r} is not of type {kind}")
-    if kind in _NUMBERS:
-        column = np.asarray(values, dtype=np.float64)
-        if np.isinf(column).any():
-            raise RequestError(f"row {int(np.isinf(column).argmax())}, '{name}': the value is infinite")
-        return column
-    return np.asarray([np.nan if value is None else value for value in values], dtype=object)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")  # noqa: PLR2004 (enough to see)
+def _text(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value

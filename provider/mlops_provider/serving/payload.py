@@ -1,4 +1,4 @@
-"""Requests: JSON bodies in MLflow's and the Open Inference Protocol's forms become one table, matched by name."""
+"""Requests: JSON bodies in MLflow's and the Open Inference Protocol's forms become rows with names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Cells row by row, in the order of `names`."""
+    """Cells row by row, every row as long as `names`. The cells themselves are not checked yet."""
 
     names: Sequence[str]
     cells: list[list[Any]]
@@ -32,42 +32,73 @@ def parse_invocation(body: Any, signature: Signature) -> Rows:
         raise RequestError("the body is not a JSON object", hint=f"it has one of: {', '.join(FORMS)}")
     given = [form for form in FORMS if form in body]
     if len(given) != 1:
-        found = ", ".join(map(str, body)) or "nothing"
-        raise RequestError(f"the body has {found}", hint=f"give exactly one of: {', '.join(FORMS)}")
-    value = body[given[0]]
-    if given[0] == "dataframe_split":
+        found = ", ".join(body) or "nothing"
+        raise RequestError(f"the body has {found[:200]}", hint=f"give exactly one of: {', '.join(FORMS)}")
+    form, value = given[0], body[given[0]]
+    if form == "dataframe_split":
         return _split(value)
-    if given[0] == "inputs" and isinstance(value, dict):
-        return from_columns(value)
+    if form == "inputs" and isinstance(value, dict):
+        return _from_columns(value)
     if not isinstance(value, list):
-        raise RequestError(f"'{given[0]}' is not a list of rows")
+        raise RequestError(f"'{form}' is not a list of rows")
     if value and isinstance(value[0], dict):
-        return _records(value)
-    return _positional(value, signature)
+        return _records(form, value)
+    if form == "dataframe_records" and value:
+        raise RequestError("'dataframe_records' is not a list of objects")
+    return _positional(form, value, signature)
 
 
 def parse_inference(body: Any, signature: Signature) -> Rows:
     """Read a body of the Open Inference Protocol: one tensor per feature, or one tensor of n x features."""
-    inputs = body.get("inputs") if isinstance(body, dict) else None
-    if not isinstance(inputs, list) or not inputs:
+    tensors = body.get("inputs") if isinstance(body, dict) else None
+    if not isinstance(tensors, list) or not tensors:
         raise RequestError("the body has no list 'inputs' of tensors")
-    for tensor in inputs:
-        if not isinstance(tensor, dict) or not {"name", "shape", "data"} <= tensor.keys():
-            raise RequestError("a tensor needs name, shape, datatype and data")
-    width = len(signature.features)
-    first = inputs[0]
-    if len(inputs) == 1 and len(first["shape"]) == 2 and first["name"] not in signature.names():  # noqa: PLR2004 (n x f)
-        flat = _flat(first["data"])
-        if first["shape"][1] != width or len(flat) != first["shape"][0] * width:
-            raise RequestError(f"tensor '{first['name']}' has shape {first['shape']}, expected [n, {width}]")
-        return Rows(signature.names(), [flat[i : i + width] for i in range(0, len(flat), width)])
-    return from_columns({tensor["name"]: _flat(tensor["data"]) for tensor in inputs})
+    columns: dict[str, list[Any]] = {}
+    for i, tensor in enumerate(tensors):
+        name, shape = _head(i, tensor)
+        if name in columns:
+            raise RequestError(f"two tensors are named '{name}'")
+        columns[name] = _flat(name, shape, tensor["data"])
+    names, width = signature.names(), len(signature.features)
+    name, data = next(iter(columns.items()))
+    if len(tensors) == 1 and len(tensors[0]["shape"]) == 2 and (width > 1 or name not in names):  # noqa: PLR2004 (n x f)
+        if tensors[0]["shape"][1] != width:
+            raise RequestError(f"tensor '{name}' has shape {tensors[0]['shape']}, the model takes [n, {width}]")
+        return Rows(names, [data[i : i + width] for i in range(0, len(data), width)])
+    return _from_columns(columns)
 
 
-def from_columns(columns: dict[str, Any]) -> Rows:
-    """Turn columns into rows."""
-    if not all(isinstance(column, list) for column in columns.values()):
-        raise RequestError("every column must be a list of values")
+def _head(i: int, tensor: Any) -> tuple[str, list[int]]:
+    if not isinstance(tensor, dict) or not {"name", "shape", "data"} <= tensor.keys():
+        raise RequestError(f"inputs[{i}] needs name, shape, datatype and data")
+    name, shape = tensor["name"], tensor["shape"]
+    if not isinstance(name, str):
+        raise RequestError(f"inputs[{i}]: the name is not a text")
+    if not isinstance(shape, list) or not all(isinstance(size, int) and size >= 0 for size in shape):
+        raise RequestError(f"tensor '{name}': the shape is not a list of sizes")
+    if not 1 <= len(shape) <= 2:  # noqa: PLR2004 (a vector or a matrix)
+        raise RequestError(f"tensor '{name}': the shape has {len(shape)} dimensions, one or two are taken")
+    return name, shape
+
+
+def _flat(name: str, shape: list[int], data: Any) -> list[Any]:
+    """Give the values of a tensor; they may come flat or nested once."""
+    if not isinstance(data, list):
+        raise RequestError(f"tensor '{name}': 'data' is not a list")
+    if data and isinstance(data[0], list):
+        if not all(isinstance(row, list) for row in data):
+            raise RequestError(f"tensor '{name}': 'data' mixes lists and values")
+        data = [value for row in data for value in row]
+    expected = shape[0] * (shape[1] if len(shape) > 1 else 1)
+    if len(data) != expected:
+        raise RequestError(f"tensor '{name}' has {len(data)} values, its shape {shape} asks for {expected}")
+    return list(data)
+
+
+def _from_columns(columns: dict[str, Any]) -> Rows:
+    for name, column in columns.items():
+        if not isinstance(column, list):
+            raise RequestError(f"column '{name}' is not a list of values")
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
         shown = ", ".join(f"{name}: {len(column)}" for name, column in list(columns.items())[:5])
@@ -76,42 +107,34 @@ def from_columns(columns: dict[str, Any]) -> Rows:
 
 
 def _split(value: Any) -> Rows:
-    if not isinstance(value, dict) or not {"columns", "data"} <= value.keys():
-        raise RequestError("'dataframe_split' needs 'columns' and 'data'")
-    names, data = value["columns"], value["data"]
+    names, data = (value.get("columns"), value.get("data")) if isinstance(value, dict) else (None, None)
     if not isinstance(names, list) or not isinstance(data, list):
-        raise RequestError("'dataframe_split' needs lists 'columns' and 'data'")
+        raise RequestError("'dataframe_split' needs the lists 'columns' and 'data'")
+    width = len(names)
     for i, row in enumerate(data):
-        if not isinstance(row, list) or len(row) != len(names):
-            count = len(row) if isinstance(row, list) else "no list of"
-            raise RequestError(f"row {i} has {count} values for {len(names)} columns")
+        if not isinstance(row, list) or len(row) != width:
+            count = f"{len(row)} values" if isinstance(row, list) else "no list"
+            raise RequestError(f"dataframe_split.data[{i}] has {count} for {width} columns")
     return Rows([str(name) for name in names], data)
 
 
-def _records(records: list[Any]) -> Rows:
+def _records(form: str, records: list[Any]) -> Rows:
     names = list(records[0])
     rows = []
     for i, record in enumerate(records):
-        if not isinstance(record, dict) or record.keys() != records[0].keys():
-            raise RequestError(f"record {i} has other columns than the first")
+        if not isinstance(record, dict):
+            raise RequestError(f"{form}[{i}] is not an object")
+        if record.keys() != records[0].keys():
+            other = sorted(record.keys() ^ records[0].keys())
+            raise RequestError(f"{form}[{i}] has other columns than {form}[0]: {', '.join(other[:8])}")
         rows.append([record[name] for name in names])
     return Rows(names, rows)
 
 
-def _positional(rows: list[Any], signature: Signature) -> Rows:
+def _positional(form: str, rows: list[Any], signature: Signature) -> Rows:
     width = len(signature.features)
     for i, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != width:
-            count = len(row) if isinstance(row, list) else "no list of"
-            raise RequestError(
-                f"row {i} has {count} values, the model takes {width}", hint="send names with the values"
-            )
+            count = f"{len(row)} values" if isinstance(row, list) else "no list"
+            raise RequestError(f"{form}[{i}] has {count}, the model takes {width}", hint="send names with the values")
     return Rows(signature.names(), rows)
-
-
-def _flat(data: Any) -> list[Any]:
-    if not isinstance(data, list):
-        raise RequestError("a tensor's 'data' is not a list")
-    if data and isinstance(data[0], list):
-        return [item for row in data for item in _flat(row)]
-    return data

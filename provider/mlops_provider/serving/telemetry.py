@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -26,22 +29,36 @@ class Telemetry:
             ["service", "version", "digest"],
             registry=self.registry,
         )
+        self._active: dict[str, tuple[str, str, str]] = {}
+        self._children = cache(self._find)
+
+    def _find(self, service: str, version: str, status: int) -> tuple[Any, Any, Any]:
+        return (
+            self._requests.labels(service, version, str(status)),
+            self._seconds.labels(service),
+            self._rows.labels(service, version),
+        )
 
     def answered(self, service: str, version: str, status: int, rows: int, seconds: float) -> None:
         """Count a request."""
-        self._requests.labels(service, version, str(status)).inc()
-        self._seconds.labels(service).observe(seconds)
+        requests, times, counted = self._children(service, version, status)
+        requests.inc()
+        times.observe(seconds)
         if rows:
-            self._rows.labels(service, version).inc(rows)
+            counted.inc(rows)
 
     def dropped(self, rows: int) -> None:
         """Count predictions that were not logged."""
         self._dropped.inc(rows)
 
     def active(self, service: str, version: str, digest: str) -> None:
-        """Say which version answers."""
-        self._info.clear()
-        self._info.labels(service, version, digest[:16]).set(1)
+        """Say which version of a service answers; version '': none."""
+        before = self._active.pop(service, None)
+        if before:
+            self._info.remove(*before)
+        if version:
+            self._active[service] = labels = (service, version, digest[:16])
+            self._info.labels(*labels).set(1)
 
     def text(self) -> bytes:
         """Give all metrics as text."""

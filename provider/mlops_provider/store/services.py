@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from mlops_provider.exceptions import ConfigError, ConflictError, ServiceError
+from mlops_provider.exceptions import ConfigError, ConflictError, ServiceError, ServiceFailedError
 from mlops_provider.refs import ModelRef
 from mlops_provider.store.documents import history, read_document, write_document
 from mlops_provider.store.store import json_bytes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Action = Literal["deploy", "release", "rollback", "restore"]
 ALIVE_SECONDS = 10.0
+_FORGOTTEN_SECONDS = 3600.0
 _POLL_SECONDS = 0.2
 _ATTEMPTS = 20
 
@@ -135,7 +136,10 @@ def list_services(store: Store) -> list[Service]:
 
 
 def set_version(store: Store, workflow: str, environment: str, version: ServedVersion, change: Change) -> Service:
-    """Give a version all the traffic. A change that has been made already is not made again."""
+    """Give a version all the traffic; the state that is reached.
+
+    A change that has been made already is not made again: the state is then the latest, which may be another's.
+    """
     for _ in range(_ATTEMPTS):
         states = service_history(store, workflow, environment)
         ids = [state.change.id for state in states if state.change]
@@ -161,53 +165,80 @@ def roll_back(store: Store, workflow: str, environment: str, change: Change) -> 
 
 def restore(store: Store, broken: Service, reason: str) -> Service:
     """Put back what ran before the change that led to `broken`, unless somebody has changed it since."""
-    before = service_history(store, broken.workflow, broken.environment)[-2:-1]
-    state = before[0] if before else replace(broken, versions=(), previous=None)
+    states = service_history(store, broken.workflow, broken.environment)
+    if states[-1].revision != broken.revision:
+        return states[-1]
+    before = states[-2] if len(states) > 1 else replace(broken, versions=(), previous=None)
     made = broken.change or Change(id="", action="restore", by="", at="")
     change = Change(id=_undone(made.id), action="restore", by=made.by, at=now(), reason=reason)
     try:
-        return _write(store, replace(state, revision=broken.revision, change=change))
+        return _write(store, replace(before, revision=broken.revision, change=change))
     except ConflictError:
         return read_service(store, broken.workflow, broken.environment)
 
 
-def write_report(store: Store, service: Service, report: ServerReport) -> None:
+def write_report(store: Store, workflow: str, environment: str, report: ServerReport) -> None:
     """Write a server's report."""
-    store.files.write(_report_key(service, report.server_id), json_bytes(asdict(report)))
+    store.files.write(_report_key(workflow, environment, report.server_id), json_bytes(asdict(report)))
 
 
-def live_reports(store: Store, workflow: str, environment: str) -> list[ServerReport]:
-    """Read the reports of servers that are alive."""
+def remove_report(store: Store, workflow: str, environment: str, server_id: str) -> None:
+    """Take a server's report back: it ends."""
+    store.files.delete(_report_key(workflow, environment, server_id))
+
+
+def all_reports(store: Store, workflow: str, environment: str) -> list[ServerReport]:
+    """Read the reports of all servers, also of dead ones that could not take theirs back."""
     folder = f"{workflow}/services/{environment}/servers"
     reports = []
     for name in store.files.list(folder):
         try:
             reports.append(ServerReport(**json.loads(store.files.read(f"{folder}/{name}"))))
-        except (FileNotFoundError, ValueError):  # it was just removed
+        except (FileNotFoundError, ValueError, TypeError):  # just removed, or not ours
             continue
-    return [report for report in reports if report.age() < ALIVE_SECONDS]
+    return reports
+
+
+def live_reports(store: Store, workflow: str, environment: str) -> list[ServerReport]:
+    """Read the reports of servers that are alive."""
+    return [report for report in all_reports(store, workflow, environment) if report.age() < ALIVE_SECONDS]
+
+
+def sweep_reports(store: Store, workflow: str, environment: str) -> None:
+    """Remove the reports of servers that have been dead for long."""
+    for report in all_reports(store, workflow, environment):
+        if report.age() > _FORGOTTEN_SECONDS:
+            remove_report(store, workflow, environment, report.server_id)
 
 
 def wait_until_ready(store: Store, service: Service, digest: str, timeout: float) -> list[ServerReport]:
-    """Wait until every live server reports this digest ready; ServiceError says which did not, and why."""
+    """Wait until every live server has seen this state of the service and reports the digest ready.
+
+    ServiceError says what each server said, or that there is none; one that cannot run the version ends the wait
+    at once with ServiceFailedError.
+    """
     deadline = time.monotonic() + timeout
     while True:
         reports = live_reports(store, service.workflow, service.environment)
-        states = {report.server_id: report.status(digest) for report in reports}
-        if states and all(status == "ready" for status, _ in states.values()):
-            return reports
+        current = [report for report in reports if report.revision >= service.revision]
+        states = {report.server_id: report.status(digest) for report in current}
         failed = [f"{server}: {message}" for server, (status, message) in states.items() if status == "failed"]
         if failed:
-            raise ServiceError(f"{service.name} cannot load the version: {'; '.join(failed)}")
+            raise ServiceFailedError(f"{service.name} cannot run the version: {'; '.join(failed)}")
+        if reports and len(current) == len(reports) and all(status == "ready" for status, _ in states.values()):
+            return reports
         if time.monotonic() > deadline:
             break
         time.sleep(_POLL_SECONDS)
-    if not states:
+    if not reports:
         raise ServiceError(
             f"no model server follows {service.name}", hint=f"start one: mlops serve {service.name} --store {store.url}"
         )
-    said = ", ".join(f"{server} says {status}" for server, (status, _) in states.items())
-    raise ServiceError(f"{service.name} was not ready within {timeout:.0f} s: {said}")
+    said = "; ".join(
+        f"{report.server_id} says '{' '.join(report.status(digest)).strip()}' at revision {report.revision}"
+        for report in reports
+    )
+    raise ServiceError(f"{service.name} was not ready at revision {service.revision} within {timeout:.0f} s: {said}")
 
 
 def now() -> str:
@@ -219,8 +250,8 @@ def _undone(change_id: str) -> str:
     return f"{change_id}#undone"
 
 
-def _report_key(service: Service, server_id: str) -> str:
-    return f"{service.workflow}/services/{service.environment}/servers/{server_id}.json"
+def _report_key(workflow: str, environment: str, server_id: str) -> str:
+    return f"{workflow}/services/{environment}/servers/{server_id}.json"
 
 
 def _service(empty: Service, document: Document) -> Service:

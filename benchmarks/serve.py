@@ -1,0 +1,279 @@
+"""The model server, with its prediction log on, against MLflow's scoring server and against predict in process.
+
+One HistGradientBoosting model on scikit-learn's breast cancer data (30 features). Every server is one process with
+OMP_NUM_THREADS=1; the same client sends the same bytes over one kept-alive connection, one request at a time, in turns.
+
+Figures: batch1_vs_mlflow and batch1000_vs_mlflow are requests per second as a multiple of MLflow's (higher is better);
+batch1_vs_in_process is the share of what predict gives without any server; p99_ms is for one row; peak_mb is the
+server's largest resident memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from mlops_provider.store.store import Store
+
+WORKFLOW, ENVIRONMENT = "benchmark", "production"
+ALONE = """
+import sys, time, pathlib
+from mlops_provider.store import skops_file
+import numpy as np
+model = skops_file.load(pathlib.Path(sys.argv[1]))
+rows, seconds = np.load(sys.argv[2]), float(sys.argv[3])
+for i in range(50): model.predict(rows[[i]])
+print("ready", flush=True)
+for line in sys.stdin:
+    size, number = (int(part) for part in line.split())
+    batch = np.resize(rows, (size, rows.shape[1]))
+    started = time.perf_counter()
+    for i in range(number): model.predict(batch)
+    print(number / (time.perf_counter() - started), flush=True)
+"""
+"""Predict in a process of its own, on a plain matrix: the fastest that the library allows."""
+
+
+class Client:
+    """One kept-alive HTTP/1.1 connection that does as little as possible besides waiting."""
+
+    def __init__(self, port: int, path: str) -> None:
+        self.head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: "
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def request(self, body: bytes) -> bytes:
+        """Give the bytes of a request."""
+        return f"{self.head}{len(body)}\r\n\r\n".encode() + body
+
+    def send(self, request: bytes) -> bytes:
+        """Send a request, wait for the whole answer, give its body."""
+        self.socket.sendall(request)
+        answer = self.socket.recv(1 << 16)
+        while (end := answer.find(b"\r\n\r\n")) < 0:
+            answer += self.socket.recv(1 << 16)
+        head = answer[:end].lower()
+        if b" 200 " not in head.split(b"\r\n", 1)[0]:
+            raise RuntimeError(answer[:500].decode(errors="replace"))
+        start = head.index(b"content-length:") + len(b"content-length:")
+        length = int(head[start:].split(b"\r\n", 1)[0])
+        parts, size = [answer[end + 4 :]], len(answer) - end - 4
+        while size < length:
+            parts.append(self.socket.recv(1 << 20))
+            size += len(parts[-1])
+        return b"".join(parts)
+
+    def rate(self, request: bytes, number: int) -> tuple[float, list[float]]:
+        """Give requests per second and the milliseconds of each."""
+        times = []
+        started = time.perf_counter()
+        for _ in range(number):
+            before = time.perf_counter()
+            self.send(request)
+            times.append((time.perf_counter() - before) * 1000)
+        return number / (time.perf_counter() - started), times
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    parser.add_argument("--quick", action="store_true", help="fewer requests")
+    options = parser.parse_args()
+    rounds, singles, batches = (3, 200, 8) if options.quick else (7, 600, 25)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with tempfile.TemporaryDirectory(prefix="mlops-benchmark-") as scratch:
+        results = measure(Path(scratch), rounds, singles, batches)
+    figures = results.pop("figures")
+    if options.json:
+        print(json.dumps({"figures": figures}))
+        return
+    print_table(results, figures)
+
+
+def measure(scratch: Path, rounds: int, singles: int, batches: int) -> dict[str, Any]:
+    """Start the three, let them take turns, give the medians."""
+    model_file, rows_file, frame = prepare(scratch)
+    our_port, their_port = free_port(), free_port()
+    ours = [sys.executable, "-m", "mlops_dag_factory.cli.main", "serve", f"{WORKFLOW}/{ENVIRONMENT}"]
+    ours += ["--store", str(scratch / "store"), "--port", str(our_port)]
+    theirs = [sys.executable, "-m", "uvicorn", "mlflow.pyfunc.scoring_server.app:app", "--workers", "1"]
+    theirs += ["--host", "127.0.0.1", "--port", str(their_port), "--log-level", "error", "--no-access-log"]
+    environment = {**os.environ, "__pyfunc_model_path__": str(scratch / "mlflow"), "MLFLOW_TRACKING_URI": "file:///tmp"}
+    alone = [sys.executable, "-c", ALONE, str(model_file), str(rows_file), "0"]
+    with (
+        process(ours) as server,
+        process(theirs, env=environment),
+        process(alone, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as limit,
+    ):
+        clients = {
+            "mlops serve": connect(our_port, "/ready", "/invocations"),
+            "mlflow": connect(their_port, "/ping", "/invocations"),
+        }
+        limit.stdout.readline()
+        rates: dict[tuple[str, int], list[float]] = {}
+        latencies: dict[str, list[float]] = {}
+        for size, number in ((1, singles), (1000, batches)):
+            body = body_of(frame, size)
+            answers = {name: json.loads(client.send(client.request(body))) for name, client in clients.items()}
+            predictions = [answer["predictions"] for answer in answers.values()]
+            if predictions[0] != predictions[1] or len(predictions[0]) != size:
+                raise RuntimeError(f"the servers disagree: {str(predictions)[:300]}")
+            for turn in range(rounds + 1):  # the first warms up
+                for name, client in clients.items():
+                    rate, times = client.rate(client.request(body), number)
+                    if turn:
+                        rates.setdefault((name, size), []).append(rate)
+                        latencies.setdefault(f"{name} {size}", []).extend(times)
+                limit.stdin.write(f"{size} {number}\n")
+                limit.stdin.flush()
+                rate = float(limit.stdout.readline())
+                if turn:
+                    rates.setdefault(("in process", size), []).append(rate)
+        peak = peak_mb(server.pid)
+        logged = wait_for_log(scratch / "store")
+    medians = {key: statistics.median(values) for key, values in rates.items()}
+    single = sorted(latencies["mlops serve 1"])
+    figures = {
+        "batch1_vs_mlflow": round(medians["mlops serve", 1] / medians["mlflow", 1], 2),
+        "batch1000_vs_mlflow": round(medians["mlops serve", 1000] / medians["mlflow", 1000], 2),
+        "batch1_vs_in_process": round(medians["mlops serve", 1] / medians["in process", 1], 2),
+        "p99_ms": round(single[int(len(single) * 0.99)], 2),
+        "peak_mb": round(peak, 1),
+    }
+    spread = {key: (min(values), max(values)) for key, values in rates.items()}
+    return {"medians": medians, "spread": spread, "logged": logged, "figures": figures}
+
+
+def prepare(scratch: Path) -> tuple[Path, Path, pd.DataFrame]:
+    """Fit one model; publish it for our server and save it for MLflow's."""
+    import mlflow.sklearn
+    import numpy as np
+    from mlflow.models import infer_signature
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    from mlops_provider.store import skops_file
+    from mlops_provider.store.store import Store
+
+    data = load_breast_cancer(as_frame=True)
+    frame, target = data.data, data.target
+    model = HistGradientBoostingClassifier(random_state=0).fit(frame, target)
+    signature = infer_signature(frame, model.predict(frame))
+    mlflow.sklearn.save_model(
+        model, scratch / "mlflow", signature=signature, pip_requirements=["scikit-learn"], serialization_format="pickle"
+    )
+    publish(Store(scratch / "store"), model, frame)
+    plain = HistGradientBoostingClassifier(random_state=0).fit(frame.to_numpy(), target)
+    (scratch / "plain.skops").write_bytes(skops_file.dumps(plain))
+    np.save(scratch / "rows.npy", frame.to_numpy())
+    return scratch / "plain.skops", scratch / "rows.npy", frame
+
+
+def publish(store: Store, model: Any, frame: pd.DataFrame) -> None:
+    """Put the model into the store and make it the production version."""
+    from sklearn.pipeline import Pipeline
+
+    from mlops_provider.refs import ModelRef
+    from mlops_provider.store.models import PREDICTION_COLUMN, Feature, Signature, save_model
+    from mlops_provider.store.services import Change, ServedVersion, now, set_version
+
+    features = tuple(Feature(name, "float") for name in frame.columns)
+    signature = Signature(
+        task="classification", features=features, target="target", target_type="integer", classes=(0, 1)
+    )
+    sample = frame.assign(**{PREDICTION_COLUMN: model.predict(frame)})
+    with store.scratch() as folder:
+        save_model(folder, Pipeline([("estimator", model)]), golden=sample.head(20), baseline=sample)
+        published = store.publish(WORKFLOW, "models", folder, {"signature": signature.to_dict()})
+    ref = ModelRef(uri=published.uri, digest=published.digest, name=WORKFLOW, version="1")
+    change = Change(id="benchmark", action="deploy", by="benchmark", at=now())
+    set_version(store, WORKFLOW, ENVIRONMENT, ServedVersion(version="1", model=ref), change)
+
+
+def body_of(frame: pd.DataFrame, rows: int) -> bytes:
+    """Give a body in MLflow's form."""
+    data = [frame.iloc[i % len(frame)].tolist() for i in range(rows)]
+    return json.dumps({"dataframe_split": {"columns": list(frame.columns), "data": data}}).encode()
+
+
+@contextmanager
+def process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Run a child process for a while."""
+    child = subprocess.Popen(command, **options)
+    try:
+        yield child
+    finally:
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def connect(port: int, ready: str, path: str) -> Client:
+    """Wait until a server is ready, then connect."""
+    from urllib.request import urlopen
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(OSError), urlopen(f"http://127.0.0.1:{port}{ready}", timeout=5) as answer:
+            if answer.status == 200:
+                return Client(port, path)
+        time.sleep(0.2)
+    raise RuntimeError(f"no server is ready at port {port}")
+
+
+def wait_for_log(store: Path) -> int:
+    """Give the number of logged rows, as proof that the log was on."""
+    import pyarrow.parquet as pq
+
+    time.sleep(2.5)
+    files = (store / WORKFLOW / "predictions").rglob("*.parquet")
+    return sum(pq.read_metadata(file).num_rows for file in files)
+
+
+def peak_mb(pid: int) -> float:
+    """Give the largest resident memory of a process in MB (Linux)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def free_port() -> int:
+    """Give a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def print_table(results: dict[str, Any], figures: dict[str, float]) -> None:
+    """Print the table and the figures."""
+    print(f"{'requests per second':<24}{'batch 1':>12}{'batch 1000':>12}")
+    for name in ("in process", "mlops serve", "mlflow"):
+        cells = "".join(f"{results['medians'][name, size]:>12.1f}" for size in (1, 1000))
+        low, high = results["spread"][name, 1]
+        print(f"{name:<24}{cells}   batch 1 from {low:.0f} to {high:.0f}")
+    print(f"\n{results['logged']:,} predictions were logged meanwhile\n")
+    for name, value in figures.items():
+        print(f"{name:<24}{value:>12}")
+
+
+if __name__ == "__main__":
+    main()
