@@ -67,7 +67,11 @@ def released(airflow, server, home, data_folder):
 def send(server, rows: pd.DataFrame) -> list[int]:
     features = rows.drop(columns="target")
     body = {"dataframe_split": {"columns": list(features.columns), "data": features.to_numpy().tolist()}}
-    return httpx.post(f"{server.url}/rain/production/invocations", json=body, timeout=30).raise_for_status().json()["predictions"]
+    return (
+        httpx.post(f"{server.url}/rain/production/invocations", json=body, timeout=30)
+        .raise_for_status()
+        .json()["predictions"]
+    )
 
 
 def check(airflow) -> str:
