@@ -22,7 +22,7 @@ from mlops_provider.store.services import Change, ServedVersion, now, set_versio
 from mlops_provider.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import pandas as pd
 
@@ -67,26 +67,57 @@ def fit(frame: pd.DataFrame, *, seed: int = 0, mode: str = "auto", target: str =
     return pipeline, signature
 
 
-def publish(store: Store, frame: pd.DataFrame, version: str, *, wrong_golden: bool = False, **options: Any) -> ModelRef:
-    """Fit and publish a model."""
-    pipeline, signature = fit(frame, **options)
-    rows = frame[[*signature.names(), signature.target]].head(50)
-    predicted = pipeline.predict(rows[signature.names()])
-    sample = rows.assign(**{PREDICTION_COLUMN: predicted})
-    golden = sample.drop(columns=signature.target).head(20)
-    if wrong_golden:
-        golden.loc[golden.index[3], PREDICTION_COLUMN] = 1 - golden[PREDICTION_COLUMN].iloc[3]
-    with store.scratch() as folder:
-        save_model(folder, pipeline, golden=golden, baseline=sample)
-        published = store.publish(SERVICE[0], "models", folder, {"signature": signature.to_dict()})
-    return ModelRef(uri=published.uri, digest=published.digest, name=SERVICE[0], version=version)
+class Yard:
+    """A store with models in it and the servers that follow it."""
 
+    name = "/".join(SERVICE)
 
-def deploy(store: Store, model: ModelRef, *, environment: str = SERVICE[1], change: str = "") -> Any:
-    """Change the record by hand."""
-    version = ServedVersion(version=model.version, model=model)
-    made = Change(id=change or f"{model.version}@{time.monotonic_ns()}", action="deploy", by="tests", at=now())
-    return set_version(store, SERVICE[0], environment, version, made)
+    def __init__(self, root: Path) -> None:
+        self.store = Store(root / "store")
+        self.servers: list[Server] = []
+
+    def publish(self, frame: pd.DataFrame, version: str = "1", *, wrong_golden: bool = False, **options: Any):
+        """Fit and publish a model."""
+        pipeline, signature = fit(frame, **options)
+        rows = frame[[*signature.names(), signature.target]].head(50)
+        sample = rows.assign(**{PREDICTION_COLUMN: pipeline.predict(rows[signature.names()])})
+        golden = sample.drop(columns=signature.target).head(20)
+        if wrong_golden:
+            golden.loc[golden.index[3], PREDICTION_COLUMN] = 1 - golden[PREDICTION_COLUMN].iloc[3]
+        with self.store.scratch() as folder:
+            save_model(folder, pipeline, golden=golden, baseline=sample)
+            published = self.store.publish(SERVICE[0], "models", folder, {"signature": signature.to_dict()})
+        return ModelRef(uri=published.uri, digest=published.digest, name=SERVICE[0], version=version)
+
+    def deploy(self, model: ModelRef, *, environment: str = SERVICE[1], change: str = ""):
+        """Change the record as a deployment does."""
+        version = ServedVersion(version=model.version, model=model)
+        made = Change(id=change or f"{model.version}@{time.monotonic_ns()}", action="deploy", by="tests", at=now())
+        return set_version(self.store, SERVICE[0], environment, version, made)
+
+    def serve(self, *arguments: str, **environment: str) -> Server:
+        """Start a server."""
+        self.servers.append(Server(self.store, *arguments, **environment))
+        return self.servers[-1]
+
+    def logged(self, environment: str = SERVICE[1]) -> pd.DataFrame:
+        """Read the prediction log."""
+        import pandas as pd
+
+        files = sorted((Path(self.store.url) / SERVICE[0] / "predictions" / environment).rglob("*.parquet"))
+        return pd.concat([pd.read_parquet(file, partitioning=None) for file in files], ignore_index=True)
+
+    def body(self, frame: pd.DataFrame) -> dict[str, Any]:
+        """Give MLflow's body for rows."""
+        chosen = frame.drop(columns="target", errors="ignore")
+        cells = chosen.astype(object).where(chosen.notna(), None).to_numpy().tolist()
+        return {"dataframe_split": {"columns": list(chosen.columns), "data": cells}}
+
+    def close(self) -> None:
+        """End the servers."""
+        for server in self.servers:
+            if server.process.poll() is None:
+                server.kill()
 
 
 class Server:
@@ -142,49 +173,33 @@ def _free_port() -> int:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """Give an empty store."""
-    return Store(tmp_path / "store")
+def tumours() -> pd.DataFrame:
+    """Give breast-cancer data: 30 numbers and the target."""
+    return breast_cancer()
 
 
 @pytest.fixture
-def serve(store: Store) -> Iterator[Callable[..., Server]]:
-    """Start servers over the store; they end with the test."""
-    servers: list[Server] = []
+def words() -> pd.DataFrame:
+    """Give data with text, truth values and missing numbers."""
+    return with_words()
 
-    def start(*arguments: str, **environment: str) -> Server:
-        servers.append(Server(store, *arguments, **environment))
-        return servers[-1]
 
-    yield start
-    for server in servers:
-        if server.process.poll() is None:
-            server.kill()
+@pytest.fixture
+def yard(tmp_path: Path) -> Iterator[Yard]:
+    """Give an empty store of its own."""
+    made = Yard(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Give a server with one service of breast-cancer data (all numbers), shared by the tests of a module."""
-    store = Store(tmp_path_factory.mktemp("running") / "store")
-    deploy(store, publish(store, breast_cancer(), "1"))
-    server = Server(store, "/".join(SERVICE))
-    server.store = store
-    server.wait()
-    yield server
-    if server.process.poll() is None:
-        server.kill()
-
-
-def body_of(frame: pd.DataFrame) -> dict[str, Any]:
-    """Give MLflow's body for rows."""
-    chosen = frame.drop(columns="target", errors="ignore")
-    cells = chosen.astype(object).where(chosen.notna(), None).to_numpy().tolist()
-    return {"dataframe_split": {"columns": list(chosen.columns), "data": cells}}
-
-
-def logged(store: Store, environment: str = SERVICE[1]) -> pd.DataFrame:
-    """Read the prediction log."""
-    import pandas as pd
-
-    files = sorted((Path(store.url) / SERVICE[0] / "predictions" / environment).rglob("*.parquet"))
-    return pd.concat([pd.read_parquet(file, partitioning=None) for file in files], ignore_index=True)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    """Give a store with the services tumour/production (all numbers) and tumour/staging (text too), and one server."""
+    made = Yard(tmp_path_factory.mktemp("shared"))
+    made.deploy(made.publish(breast_cancer()))
+    made.deploy(made.publish(with_words(), "2"), environment="staging")
+    server = made.serve()
+    for environment in ("production", "staging"):
+        server.wait(f"/tumour/{environment}/ready")
+    yield made
+    made.close()

@@ -1,0 +1,101 @@
+"""`mlops run`: the whole workflow in one process, from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mlops_provider.store.services import read_service
+from mlops_provider.store.store import Store
+
+WORKFLOW = """
+workflow: mini
+parameters:
+  least: {type: float, default: 0.8, minimum: 0, maximum: 1}
+phases:
+  rows: {type: ingest, source: "sklearn:iris"}
+  parts: {type: split, data: rows, stratify: target}
+  model: {type: train, data: parts.train, target: target, estimator: sklearn.naive_bayes.GaussianNB}
+  quality: {type: evaluate, model: model, data: parts.test, gates: ["accuracy >= {{ params.least }}"]}
+  version: {type: register, model: model, after: quality}
+  yes: {type: approve, evidence: quality, after: version}
+  live: {type: release, model: version, after: yes}
+"""
+
+
+def mlops(folder, *arguments, answer=""):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+    return subprocess.run(
+        [sys.executable, "-m", "mlops_dag_factory.cli.main", *arguments],
+        cwd=folder,
+        env=environment,
+        input=answer,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mini.yaml").write_text(WORKFLOW)
+    return tmp_path
+
+
+@pytest.mark.timeout(300)
+def test_a_run_asks_releases_and_exits_zero_and_a_rejection_releases_nothing(folder):
+    store = Store(folder / ".mlops/run/store")
+
+    rejected = mlops(folder, "run", "mini.yaml", "--param", "least=0.5", answer="n\n")
+    assert rejected.returncode == 0, rejected.stdout + rejected.stderr
+    assert "approve? [y/N]" in rejected.stdout
+    assert read_service(store, "mini", "production").primary is None
+
+    approved = mlops(folder, "run", "mini.yaml", "--approve")
+    assert approved.returncode == 0, approved.stdout + approved.stderr
+    assert read_service(store, "mini", "production").primary.version == "2"
+
+    listed = json.loads(mlops(folder, "runs", "list", "mini", "--store", store.url, "--json").stdout)
+    assert [run["status"] for run in listed] == ["rejected", "succeeded"]
+    shown = mlops(folder, "runs", "show", "mini", listed[1]["run_id"], "--store", store.url)
+    assert "passed" in shown.stdout
+    services = json.loads(mlops(folder, "services", "--store", store.url, "--json").stdout)
+    assert [(service["service"], service["version"]) for service in services] == [("mini/production", "2")]
+
+
+@pytest.mark.timeout(300)
+def test_a_gate_that_does_not_hold_exits_one_and_says_why(folder):
+    result = mlops(folder, "run", "mini.yaml", "--param", "least=1", "--approve")
+
+    assert result.returncode == 1
+    assert "accuracy" in result.stdout
+    assert "does not hold" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--param", "least=2"], "not what parameter 'least' allows"),
+        (["--param", "most=1"], "no parameter 'most'"),
+        (["--param", "least"], "is not NAME=VALUE"),
+    ],
+)
+def test_wrong_parameters_are_usage_errors(folder, arguments, message):
+    result = mlops(folder, "run", "mini.yaml", *arguments)
+
+    assert result.returncode == 2
+    assert message in result.stderr
+
+
+def test_a_file_with_problems_exits_one(folder):
+    (folder / "mini.yaml").write_text(WORKFLOW.replace("evaluate", "evaluat"))
+
+    result = mlops(folder, "run", "mini.yaml")
+
+    assert result.returncode == 1
+    assert "did you mean 'evaluate'" in result.stderr

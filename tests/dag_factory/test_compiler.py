@@ -1,0 +1,142 @@
+"""The compiler: what reaches Airflow, the same every time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mlops_dag_factory.compiler import compile_monitor, compile_workflow
+from mlops_dag_factory.reading import read_text, read_workflow
+
+SAMPLES = sorted((Path(__file__).parents[2] / "dags" / "workflows").glob("*.yaml"))
+TEXT = """
+workflow: rain
+title: Rain tomorrow
+description: "Says whether it rains.\\n\\nSecond line."
+owner: weather
+tags: [test, sky]
+schedule: {cron: "0 3 * * 1", timezone: Europe/Berlin, assets: ["x-lake://days"]}
+parameters:
+  strength: {type: float, default: 1.0, minimum: 0.1, maximum: 10, description: How strong., section: Model}
+  region: {type: enum, choices: [north, south], default: north}
+  note: {type: string}
+defaults: {retries: 4, retry_delay: 10s, timeout: 1h}
+phases:
+  days: {type: ingest, source: "days-{{ params.region }}-{{ params.note }}.csv", timeout: 5m, retries: 0}
+  parts: {type: split, data: days}
+  model:
+    type: train
+    description: Ask Ana.
+    data: parts.train
+    target: wet
+    estimator: sklearn.linear_model.LogisticRegression
+    parameters: {C: "{{ params.strength }}"}
+    resources: {pool: heavy, pool_slots: 2, priority: 5}
+  quality: {type: evaluate, model: model, data: parts.test, gates: ["accuracy > 0.5"]}
+  version: {type: register, model: model, after: quality}
+  yes: {type: approve, timeout: 1h, after: version}
+  live: {type: release, model: version, after: yes}
+monitor: {checks: {data_drift: {share: 0.3}}, on_breach: [notify, retrain]}
+"""
+
+
+@pytest.fixture
+def workflow():
+    return read_text(TEXT)
+
+
+def test_owner_tags_docs_and_options_reach_airflow(workflow):
+    dag = compile_workflow(workflow)
+
+    assert (dag.dag_id, dag.dag_display_name, dag.description) == ("rain", "Rain tomorrow", "Says whether it rains.")
+    assert dag.doc_md.endswith("Second line.")
+    assert dag.tags == {"test", "sky"}
+    assert dag.max_active_runs == 1
+    days, model = dag.get_task("days"), dag.get_task("model")
+    assert (days.retries, days.execution_timeout, days.owner) == (0, timedelta(minutes=5), "weather")
+    assert (model.retries, model.retry_delay, model.execution_timeout) == (4, timedelta(seconds=10), timedelta(hours=1))
+    assert (model.pool, model.pool_slots, model.priority_weight, model.doc_md) == ("heavy", 2, 5, "Ask Ana.")
+
+
+def test_references_and_after_become_edges(workflow):
+    dag = compile_workflow(workflow)
+
+    edges = {(up, task.task_id) for task in dag.tasks for up in task.upstream_task_ids}
+    assert {
+        ("days", "parts"),
+        ("parts", "model"),
+        ("model", "quality"),
+        ("quality", "version"),
+        ("yes", "live"),
+    } <= edges
+    assert dag.get_task("model").inputs == {"data": [("parts", "train")]}
+
+
+def test_an_approval_shows_the_checkpoints_before_it(workflow):
+    assert compile_workflow(workflow).get_task("yes").config["evidence"] == ["quality"]
+
+
+def test_parameters_become_the_trigger_form(workflow):
+    params = compile_workflow(workflow).params
+
+    strength = params.get_param("strength")
+    assert strength.value == 1.0
+    assert strength.schema["type"] == "number"
+    assert (strength.schema["minimum"], strength.schema["maximum"], strength.schema["section"]) == (0.1, 10, "Model")
+    assert params.get_param("region").schema["enum"] == ["north", "south"]
+    assert params.get_param("note").schema["type"] == ["null", "string"]
+
+
+def test_drift_retraining_is_added_to_every_schedule(workflow):
+    for text in (TEXT, "workflow: a\nphases: {d: {type: ingest, source: x.csv}}\n"):
+        dag = compile_workflow(read_text(text))
+        assert f"x-mlops://retrain/{dag.dag_id}" in str(dag.timetable.asset_condition)
+
+
+def test_the_monitor_is_a_dag_of_its_own(workflow):
+    dag = compile_monitor(workflow)
+
+    assert dag.dag_id == "rain.monitor"
+    assert [task.task_id for task in dag.topological_sort()][:3] == ["window", "check", "decide"]
+    assert dag.get_task("decide").downstream_task_ids == {"notify", "retrain"}
+    assert [asset.uri for asset in dag.get_task("retrain").outlets] == ["x-mlops://retrain/rain"]
+
+
+SERIALIZE = """
+import json, sys
+from pathlib import Path
+from airflow.serialization.serialized_objects import DagSerialization
+from mlops_dag_factory.compiler import compile_monitor, compile_workflow
+from mlops_dag_factory.reading import read_workflow
+workflow = read_workflow(Path(sys.argv[1]))
+dags = [compile_workflow(workflow), compile_monitor(workflow)]
+text = json.dumps([DagSerialization.to_dict(dag) for dag in dags if dag], sort_keys=True)
+heavy = {"pandas", "numpy", "sklearn", "mlflow", "evidently", "kubernetes", "duckdb", "pyarrow"} & set(sys.modules)
+print(json.dumps({"text": text, "heavy": sorted(heavy)}))
+"""
+
+
+@pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.stem)
+def test_two_processes_compile_the_same_and_import_nothing_heavy(file, tmp_path):
+    answers = []
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "AIRFLOW_HOME": str(tmp_path)}
+        command = [sys.executable, "-c", SERIALIZE, str(file)]
+        out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        answers.append(json.loads(out.splitlines()[-1]))
+
+    assert answers[0]["text"] == answers[1]["text"]
+    assert answers[0]["heavy"] == []
+
+
+@pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.stem)
+def test_the_samples_compile(file):
+    workflow = read_workflow(file)
+
+    assert set(compile_workflow(workflow).task_dict) == set(workflow.phases)
