@@ -32,6 +32,7 @@ demo: $(VENV)/.package  ## The whole closed loop on real data (KEEP=1 leaves it 
 	@$(PYTHON) docs/demo $(if $(KEEP),--keep)
 
 test: $(VENV)/.development  ## All tests
+	@.ci/system-packages
 	@$(PYTHON) -m pytest $(ARGS)
 
 lint: $(VENV)/.development  ## ruff, mypy, import-linter
