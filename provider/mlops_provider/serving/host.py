@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlops_provider.exceptions import MlopsError
+from mlops_provider.exceptions import MlopsError, StoreError
 from mlops_provider.serving.model import ServedModel, load_served
 from mlops_provider.store.services import read_service
 
@@ -43,6 +43,9 @@ class Host:
     def follow(self) -> bool:
         """Look at the record; load and switch when it names another model. Say whether another version answers."""
         service = read_service(self.store, self.workflow, self.environment)
+        if service.revision < self.state.revision:  # records only grow: a folder that is not mounted looks empty
+            found = f"at revision {service.revision} after revision {self.state.revision}"
+            raise StoreError(f"the record of {self.name} was found {found}")
         self.wanted = wanted = service.primary
         if wanted is None:
             changed, self.active = self.active is not None, None

@@ -127,8 +127,8 @@ class Server:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = Path(store.url).parent / f"server-{self.port}.log"
-        command = [sys.executable, "-m", "mlops_dag_factory.cli.main", "serve", *arguments]
-        command += ["--store", store.url, "--port", str(self.port)]
+        command = [sys.executable, "-m", "mlops_dag_factory.cli.main", "serve"]
+        command += ["--store", store.url, "--port", str(self.port), *arguments]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **environment})
 

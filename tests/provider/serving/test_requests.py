@@ -153,7 +153,7 @@ def wrong_bodies():
         "a shape that is none": ("v2/models/tumour/infer", {"inputs": [{**tensor, "shape": 5}]}, 422, "shape"),
         "a shape of texts": ("v2/models/tumour/infer", {"inputs": [{**tensor, "shape": ["a"]}]}, 422, "shape"),
         "a name that is none": ("v2/models/tumour/infer", {"inputs": [{**tensor, "name": []}]}, 422, "name"),
-        "nested for ever": ("v2/models/tumour/infer", deep, 422, "row 0"),
+        "nested for ever": ("v2/models/tumour/infer", deep, (400, 422), ""),
         "an unknown tensor": ("v2/models/tumour/infer", {"inputs": [{**tensor, "shape": [30]}]}, 422, "unknown: rows"),
         "an id with a path": ("v2/models/tumour/infer", {"id": "../../x", "inputs": [tensor]}, 422, "request id"),
         "an id that is a number": ("v2/models/tumour/infer", {"id": 5, "inputs": [tensor]}, 422, "request id"),
@@ -170,11 +170,8 @@ def test_a_wrong_request_is_answered_with_what_is_wrong(client, case):
     answer = client.post(path, content=content)
 
     statuses = status if isinstance(status, tuple) else (status,)
-    if case == "nested for ever":
-        assert answer.status_code in {400, 422}
-    else:
-        assert answer.status_code in statuses, answer.text
-        assert words in answer.json()["error"]
+    assert answer.status_code in statuses, answer.text
+    assert words in answer.json()["error"]
 
 
 def test_missing_and_unknown_features_are_named(shared, client, tumours):
