@@ -7,6 +7,8 @@ PYTHON := $(VENV)/bin/python
 UV_VERSION := 0.13.8
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
+# Trust what the machine trusts: companies have certificates of their own.
+export UV_SYSTEM_CERTS := 1
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14

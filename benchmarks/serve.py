@@ -24,6 +24,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from figures import show
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -100,11 +102,14 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory(prefix="mlops-benchmark-") as scratch:
         results = measure(Path(scratch), rounds, singles, batches)
-    figures = results.pop("figures")
-    if options.json:
-        print(json.dumps({"figures": figures}))
-        return
-    print_table(results, figures)
+    medians, spread = results["medians"], results["spread"]
+    rows = [
+        (name, medians[name, 1], medians[name, 1000], "{:.0f} to {:.0f}".format(*spread[name, 1]))
+        for name in ("in process", "mlops serve", "mlflow")
+    ]
+    title = f"Requests per second; {results['logged']:,} predictions were logged meanwhile"
+    header = ("", "batch 1", "batch 1000", "batch 1 between")
+    show(title, header, rows, results["figures"], as_json=options.json)
 
 
 def measure(scratch: Path, rounds: int, singles: int, batches: int) -> dict[str, Any]:
@@ -261,18 +266,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def print_table(results: dict[str, Any], figures: dict[str, float]) -> None:
-    """Print the table and the figures."""
-    print(f"{'requests per second':<24}{'batch 1':>12}{'batch 1000':>12}")
-    for name in ("in process", "mlops serve", "mlflow"):
-        cells = "".join(f"{results['medians'][name, size]:>12.1f}" for size in (1, 1000))
-        low, high = results["spread"][name, 1]
-        print(f"{name:<24}{cells}   batch 1 from {low:.0f} to {high:.0f}")
-    print(f"\n{results['logged']:,} predictions were logged meanwhile\n")
-    for name, value in figures.items():
-        print(f"{name:<24}{value:>12}")
 
 
 if __name__ == "__main__":

@@ -112,5 +112,6 @@ class PredictionLog:
 
         name = f"{int(time.time() * 1000)}-{uuid.uuid4().hex[:12]}.parquet"
         with self._store.scratch() as scratch:
-            pq.write_table(log_table(entries), scratch / name, use_dictionary=DICTIONARIES)
+            table = log_table(entries)
+            pq.write_table(table, scratch / name, use_dictionary=DICTIONARIES, write_statistics=["ts"])
             self._store.files.upload(folder, [scratch / name], scratch)
