@@ -41,8 +41,8 @@ def compile_workflow(workflow: Workflow) -> DAG:
         render_template_as_native_obj=False,
     )
     tasks = {name: _task(dag, workflow, name, phase) for name, phase in workflow.phases.items()}
-    for name, phase in workflow.phases.items():
-        for upstream in sorted(upstream_phases(phase)):
+    for name in workflow.phases:
+        for upstream in sorted(workflow.upstream(name)):
             tasks[upstream].set_downstream(tasks[name])
     return dag
 
@@ -80,24 +80,6 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
     return dag
 
 
-def upstream_phases(phase: PhaseSpec) -> set[str]:
-    """Give the phases that must succeed before this one: by reference or by `after`."""
-    referred = {reference.partition(".")[0] for refs in phase.references().values() for reference in refs}
-    evidence = phase.evidence if isinstance(phase, ApproveSpec) else []
-    return referred | set(phase.after) | set(evidence)
-
-
-def ancestors(workflow: Workflow, name: str) -> set[str]:
-    """Give all phases that run before a phase."""
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        for upstream in upstream_phases(workflow.phases[waiting.pop()]) - found:
-            found.add(upstream)
-            waiting.append(upstream)
-    return found
-
-
 def _task(dag: DAG, workflow: Workflow, name: str, phase: PhaseSpec) -> BaseOperator:
     entry = phase_types()[phase.type]
     return entry.operator_class()(
@@ -121,7 +103,7 @@ def _config(workflow: Workflow, name: str, phase: PhaseSpec) -> dict[str, Any]:
         if "predictions" in sources:
             config["labels"] = workflow.monitor.labels.model_dump(mode="json", exclude_defaults=True)
     if isinstance(phase, ApproveSpec) and not phase.evidence:
-        before = ancestors(workflow, name)
+        before = workflow.ancestors(name)
         config["evidence"] = [other for other, spec in workflow.phases.items() if other in before and spec.checkpoint]
     return config
 

@@ -23,15 +23,32 @@ from mlops_dag_factory.local.home import LocalHome
 from mlops_dag_factory.local.server import LocalServer
 
 ROOT = Path(__file__).resolve().parents[2]
+PIDS = "running"
+
+
+def still_running(file: Path) -> str:
+    """Give the process groups of a demo that was kept and still runs, as `kill` takes them."""
+    groups = file.read_text().split() if file.exists() else []
+    alive = []
+    for group in groups:
+        try:
+            os.killpg(-int(group), 0)
+        except ProcessLookupError:
+            continue
+        alive.append(group)
+    return " ".join(alive)
 
 
 def main() -> int:
     """Start everything, tell the story, stop everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything running")
-    keep = parser.parse_args().keep
-    console = Console()
-    home = LocalHome(ROOT / ".mlops" / "demo")
+    parser.add_argument("--home", type=Path, default=ROOT / ".mlops" / "demo", help="folder of everything it makes")
+    options = parser.parse_args()
+    console, home, keep = Console(), LocalHome(options.home.absolute()), options.keep
+    if running := still_running(home.root / PIDS):
+        console.print(f"An earlier demo still runs here. Stop it with: kill -- {running}")
+        return 1
     shutil.rmtree(home.root, ignore_errors=True)
     home.create()
     for name in ("camera", "breast_cancer"):
@@ -62,7 +79,9 @@ def main() -> int:
     if keep:
         console.print(f"Airflow      {airflow.url}   admin / {airflow.password('admin')}")
         console.print(f"Model server {server.url}/{DAG}/production")
-        console.print(f"Stop both with: kill -- -{airflow.group.process.pid} -{server.group.process.pid}")
+        groups = f"-{airflow.group.process.pid} -{server.group.process.pid}"
+        (home.root / PIDS).write_text(groups)
+        console.print(f"Stop both with: kill -- {groups}")
     console.print(f"Records      {home.store}/{DAG}/runs      mlops runs list --store {home.store}")
     console.print(f"Reports      {home.store}/{DAG}/reports")
     return 0 if happened else 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,9 +23,38 @@ def home(tmp_path_factory):
     return home
 
 
+class Inbox(BaseHTTPRequestHandler):
+    """Takes JSON messages; refuses the very first one."""
+
+    def do_POST(self):
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.calls += 1
+        if self.server.calls > 1:
+            self.server.messages.append((self.headers["Authorization"], message))
+        self.send_response(503 if self.server.calls == 1 else 200)
+        self.end_headers()
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
 @pytest.fixture(scope="session")
-def airflow(home):
-    settings = {"AIRFLOW__MLOPS__ALLOWED_IMPORTS": "sklearn.,slow_parts", "PYTHONPATH": str(MODULES)}
+def inbox():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Inbox)
+    server.calls, server.messages = 0, []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def airflow(home, inbox):
+    connection = {"conn_type": "http", "host": "127.0.0.1", "port": inbox.server_port, "password": "let-me-in"}
+    settings = {
+        "AIRFLOW__MLOPS__ALLOWED_IMPORTS": "sklearn.,slow_parts",
+        "PYTHONPATH": str(MODULES),
+        "AIRFLOW_CONN_OWNER": json.dumps(connection),
+    }
     with LocalAirflow(home, settings=settings) as running:
         yield running
 

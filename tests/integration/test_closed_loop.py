@@ -42,6 +42,7 @@ monitor:
   checks: {data_drift: {share: 0.5, threshold: 0.3}}
   policy: {minimum_rows: 200, cooldown: 1h, per_week: 5}
   on_breach: [notify, retrain]
+  notify: owner
 """
 
 
@@ -146,6 +147,17 @@ def test_quiet_traffic_is_no_breach_and_drifted_traffic_gives_one_retraining(air
     assert airflow.wait_for_run("rain", runs[0]["dag_run_id"])["state"] == "success"
     assert airflow.tasks("rain", runs[0]["dag_run_id"])["live"]["state"] == "skipped"
     assert read_service(Store(home.store), "rain", "production").primary.version == "1"
+
+
+def test_the_owner_is_told_of_every_breach_once_even_when_the_inbox_failed(inbox, airflow, home, released):
+    assert inbox.calls == 4, "three breaches, and the first call was refused"
+    assert [message["actions"] for _, message in inbox.messages] == [["notify", "retrain"], ["notify"], ["notify"]]
+    header, first = inbox.messages[0]
+    assert header == "Bearer let-me-in"
+    assert (first["workflow"], first["owner"], first["event"]) == ("rain", "weather", "breach")
+    assert "features drifted" in first["why"]
+    logs = "".join(file.read_text() for file in (home.root / "logs").rglob("*.log") if "notify" in str(file))
+    assert "let-me-in" not in logs
 
 
 def test_a_broken_file_is_an_import_error_of_its_own(airflow, home, released):

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_dag_factory.spec.base import is_template
-from mlops_dag_factory.spec.service import ApproveSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,26 +80,7 @@ class Scope:
     def whole(self) -> bool:
         """True where nothing is broken and every phase that is named exists: only then can something be missed."""
         phases = self.workflow.phases
-        return not self.broken and all(other in phases for name in phases for other in self._named(name))
-
-    def upstream(self, name: str) -> list[str]:
-        """Give the phases that must come right before a phase, as far as they exist and are valid."""
-        return [other for other in dict.fromkeys(self._named(name)) if other in self.workflow.phases]
-
-    def _named(self, name: str) -> list[str]:
-        phase = self.workflow.phases[name]
-        evidence = phase.evidence if isinstance(phase, ApproveSpec) else []
-        return [*(reference.phase for reference in self.references(name)), *phase.after, *evidence]
-
-    def ancestors(self, name: str) -> set[str]:
-        """Give all phases that come before a phase."""
-        found: set[str] = set()
-        waiting = [name]
-        while waiting:
-            new = set(self.upstream(waiting.pop())) - found
-            found |= new
-            waiting.extend(new)
-        return found
+        return not self.broken and all(other in phases for phase in phases.values() for other in phase.upstream())
 
     def produced(self, reference: Reference) -> tuple[PhaseSpec, str] | None:
         """Give the phase and the name of the output that a reference means; None where there is none."""

@@ -212,6 +212,13 @@ class PhaseSpec(PhaseOptions):
                 found[name] = (value,) if isinstance(value, str) else tuple(value)
         return found
 
+    def upstream(self) -> list[str]:
+        """Give the phases that must succeed first, by reference or by `after`, each once and in order."""
+        referred = (
+            reference.partition(".")[0] for references in self.references().values() for reference in references
+        )
+        return list(dict.fromkeys([*referred, *self.after]))
+
 
 def _metadata(annotation: Any) -> tuple[Any, ...]:
     """Give what is attached to the members of an annotation such as `DataReference | None`."""

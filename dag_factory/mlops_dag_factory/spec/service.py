@@ -70,6 +70,10 @@ class ApproveSpec(PhaseSpec):
     def _one_or_many(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
+    def upstream(self) -> list[str]:
+        """Give the phases that must succeed first: those of the evidence too."""
+        return list(dict.fromkeys([*super().upstream(), *self.evidence]))
+
 
 class ReleaseSpec(PhaseSpec):
     """Give a model version the production traffic, then the champion's alias."""

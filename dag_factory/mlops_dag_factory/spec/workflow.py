@@ -55,6 +55,20 @@ class Workflow(ParseTimeSpec):
     def _schedule_from_text(cls, value: Any) -> Any:
         return {"cron": value} if isinstance(value, str) else ScheduleSpec() if value is None else value
 
+    def upstream(self, name: str) -> list[str]:
+        """Give the phases of this workflow that must succeed right before a phase."""
+        return [other for other in self.phases[name].upstream() if other in self.phases]
+
+    def ancestors(self, name: str) -> set[str]:
+        """Give all phases that come before a phase."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            new = set(self.upstream(waiting.pop())) - found
+            found |= new
+            waiting.extend(new)
+        return found
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a workflow file; WorkflowError carries all its problems."""
