@@ -139,7 +139,7 @@ def handwritten(dag) -> str:
         f"with DAG({dag.dag_id!r}, description='Benchmark workflow {n}.', doc_md='Benchmark workflow {n}.',",
         f"         schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable('0 {int(n) % 24} * * *', timezone=UTC),",
         f"                                      assets=AssetAny(Asset('x-mlops://retrain/{dag.dag_id}'))),",
-        "         start_date=datetime(2024, 1, 1, tzinfo=timezone.utc), catchup=False, max_active_runs=1,",
+        "         catchup=False, max_active_runs=1,",
         "         tags=['bench'],",
         "         params={'strength': Param(1.0, type='number', minimum=0.1, maximum=10)}):",
     ]

@@ -33,7 +33,7 @@ def compile_workflow(workflow: Workflow) -> DAG:
         description=_first_line(workflow.description),
         doc_md=workflow.description or None,
         schedule=_schedule(workflow),
-        start_date=START,
+        start_date=START if workflow.schedule.catchup else None,  # without one, the first run waits for the next date
         catchup=workflow.schedule.catchup,
         max_active_runs=1,
         tags=workflow.tags,
@@ -56,7 +56,6 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
         workflow.workflow + MONITOR_SUFFIX,
         description=f"Watches {workflow.workflow}/{monitor.environment} and acts on breaches.",
         schedule=_cron(monitor.schedule, workflow.schedule.timezone) if monitor.schedule else None,
-        start_date=START,
         catchup=False,
         max_active_runs=1,
         tags=[*workflow.tags, "monitor"],

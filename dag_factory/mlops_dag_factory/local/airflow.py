@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _FINAL = {"success", "failed"}
 _POLL_SECONDS = 0.3
+_TRIES = 5
 _SETTLE_SECONDS = 2.0
 """An answer that comes before the scheduler has seen the asking process end looks like a crash to Airflow 3.3."""
 _COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
@@ -101,7 +102,11 @@ class LocalAirflow:
             token = httpx.post(f"{self.url}/auth/token", json=login, timeout=30).raise_for_status().json()
             headers = {"Authorization": f"Bearer {token['access_token']}"}
             self._clients[user] = httpx.Client(base_url=f"{self.url}/api/v2", headers=headers, timeout=30)
-        response = self._clients[user].request(method, path, json=body)
+        for _ in range(_TRIES):
+            response = self._clients[user].request(method, path, json=body)
+            if "Database error" not in response.text:  # SQLite was locked and the request rolled back: ask again
+                break
+            time.sleep(1)
         if response.is_error:
             raise LocalAirflowError(f"{method} {path} answered {response.status_code}: {response.text[:500]}")
         return response.json() if response.content else None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,10 @@ class LocalHome:
         """Make the folders and the loader file; what is there stays."""
         for folder in (self.workflows, self.store, self.data):
             folder.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.root / "airflow.db")) as database:
+            database.execute(
+                "PRAGMA journal_mode = WAL"
+            )  # kept in the file: readers and the writer do not block each other
         loader = self.dags / "load_workflows.py"
         if not loader.exists():
             loader.write_text(_LOADER)
