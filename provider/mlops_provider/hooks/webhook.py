@@ -10,7 +10,10 @@ from mlops_provider.exceptions import ServiceError
 
 
 class WebhookHook(BaseHook):
-    """Posts JSON to the address of an HTTP connection; its password is sent as a bearer token."""
+    """Posts JSON to the address of an HTTP connection.
+
+    The path is the extra `path`; the password is sent as a bearer token.
+    """
 
     conn_name_attr = "http_conn_id"
     conn_type = "http"
@@ -21,7 +24,10 @@ class WebhookHook(BaseHook):
         self.http_conn_id = http_conn_id
 
     def post(self, message: dict[str, Any]) -> None:
-        """Post a message; ServiceError (which is retried) when it is not taken."""
+        """Post a message; ServiceError (which is retried) when it is not taken.
+
+        The error never shows the address: with many services the path is the secret.
+        """
         import httpx
 
         connection = self.get_connection(self.http_conn_id)
@@ -33,6 +39,12 @@ class WebhookHook(BaseHook):
         headers = {"Authorization": f"Bearer {connection.password}"} if connection.password else {}
         path = connection.extra_dejson.get("path", "")
         try:
-            httpx.post(f"{url}{path}", json=message, headers=headers, timeout=30).raise_for_status()
-        except httpx.HTTPError as err:
-            raise ServiceError(f"connection '{self.http_conn_id}' did not take the message: {err}") from err
+            response = httpx.post(f"{url}{path}", json=message, headers=headers, timeout=30)
+        except (httpx.HTTPError, httpx.InvalidURL) as err:
+            raise self._not_taken(type(err).__name__) from None
+        if not response.is_success:
+            raise self._not_taken(f"status {response.status_code}")
+
+    def _not_taken(self, why: str) -> ServiceError:
+        hint = "look at its host, port and extra 'path' in Airflow's connections"
+        return ServiceError(f"connection '{self.http_conn_id}' did not take the message: {why}", hint=hint)

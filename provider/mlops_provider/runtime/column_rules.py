@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _TYPES = {
     "integer": INTEGERS,
-    "float": INTEGERS | FLOATS | {"DECIMAL"},
+    "float": INTEGERS | FLOATS,
     "string": frozenset({"VARCHAR"}),
     "boolean": frozenset({"BOOLEAN"}),
     "timestamp": frozenset({"TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS", "TIMESTAMP_MS"}),
@@ -34,8 +34,9 @@ def column_conditions(name: str, rule: ColumnRule, sql_type: str) -> Iterator[tu
     if rule.maximum is not None:
         yield f"at most {rule.maximum}", rule.severity, f"{column} > {_value(rule.maximum)}"
     if rule.allowed is not None:
-        allowed = ", ".join(_value(value) for value in rule.allowed)
-        yield f"one of {', '.join(map(str, rule.allowed))}", rule.severity, f"{column} NOT IN ({allowed})"
+        values = [value for value in rule.allowed if value is not None]  # 'nullable' speaks of missing values
+        allowed = f"{column} NOT IN ({', '.join(map(_value, values))})" if values else f"{column} IS NOT NULL"
+        yield f"one of {', '.join(map(str, rule.allowed))}", rule.severity, allowed
     if rule.pattern is not None:
         matches = f"regexp_full_match({column}::VARCHAR, {literal(rule.pattern)})"
         yield f"matches {rule.pattern}", rule.severity, f"NOT {matches}"

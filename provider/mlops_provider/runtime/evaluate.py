@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.exceptions import DataError, MlopsError
+from mlops_provider.exceptions import ExpressionError, MlopsError
 from mlops_provider.expressions import Expression
 from mlops_provider.refs import DatasetRef, ModelRef, ReportRef
-from mlops_provider.runtime import metrics as measured
 from mlops_provider.runtime import tracking
+from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.evaluation_report import write_report
-from mlops_provider.runtime.table import read_frame, require_columns
+from mlops_provider.runtime.intervals import intervals
+from mlops_provider.runtime.table import read_frame
 from mlops_provider.store.models import LoadedModel, load_model
 from mlops_provider.verdicts import RuleResult, Verdict, judge_gate
 
@@ -27,20 +28,30 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
     data: DatasetRef = one(inputs, "data", DatasetRef)
     model = load_model(store, one(inputs, "model", ModelRef))
     frame = read_frame(store, data)
-    found = measure(model, frame, config.metrics)
+    answers = Answers.of(model, frame)
+    undefined: dict[str, str] = {}
+    found = answers.measure(config.metrics, undefined)
     champion, note = _champion(config, context, model, frame)
-    rules = [_judge(gate, found, champion, note) for gate in config.gates]
+    rules = [_judge(gate, found, champion, note, undefined) for gate in config.gates]
     verdict = Verdict.of(rules)
-    target = model.signature.target
-    truth, predicted = frame[target].to_numpy(), model.predict(frame)
-    intervals = measured.interval(
-        model.signature.task, truth, predicted, model.signature.classes, _in_gates(config.gates, found)
+    sure = intervals(
+        model.signature.task,
+        answers.truth,
+        answers.predicted,
+        answers.probabilities,
+        model.signature.classes,
+        _in_gates(config.gates, found),
     )
-    details: dict[str, Any] = {"champion": champion, "champion_note": note, "intervals": intervals}
-    summary = _summary(found, champion, note, intervals, verdict, len(frame))
+    details: dict[str, Any] = {
+        "champion": champion,
+        "champion_note": note,
+        "intervals": sure,
+        "undefined": undefined,
+    }
+    summary = _summary(found, champion, note, sure, verdict, len(frame))
     with store.scratch() as folder:
         content = {"metrics": found, "verdict": verdict.to_dict(), **details}
-        write_report(folder, context, model.signature, truth, predicted, summary, content)
+        write_report(folder, context, model.signature, answers.truth, answers.predicted, summary, content)
         meta = {"lineage": {"data": data.digest, "model": model.ref.digest, "identity": context.identity}}
         published = store.publish(context.workflow, "reports", folder, meta)
     tracking.mirror(context, parameters={"gates": config.gates}, metrics=found)
@@ -48,24 +59,10 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
     return Outcome(outputs={"report": report}, metrics=found, verdict=verdict, summary=summary, details=details)
 
 
-def measure(model: LoadedModel, frame: pd.DataFrame, wanted: list[str]) -> dict[str, float]:
-    """Give a model's metrics on labelled rows; DataError when columns or labels are missing."""
-    signature = model.signature
-    require_columns(frame.columns, [*signature.names(), signature.target], "the evaluation data")
-    if frame.empty:
-        raise DataError("the evaluation data has no rows")
-    missing = int(frame[signature.target].isna().sum())
-    if missing:
-        raise DataError(f"the target '{signature.target}' is missing in {missing} of {len(frame)} rows")
-    truth = frame[signature.target].to_numpy()
-    predicted, probabilities = model.predict(frame), model.probabilities(frame)
-    return measured.compute(signature.task, truth, predicted, probabilities, signature.classes, wanted)
-
-
 def _champion(
     config: EvaluateSpec, context: RunContext, model: LoadedModel, frame: pd.DataFrame
 ) -> tuple[dict[str, float] | None, str]:
-    """Give the champion's metrics on the same rows, or why there are none."""
+    """Give the champion's metrics on the same rows, or why there are none; what a retry may mend is raised."""
     if config.compare_to == "none" or not context.tracking_uri:
         return None, "no comparison was asked for"
     ref = tracking.champion(context.tracking_uri, context.workflow)
@@ -75,12 +72,20 @@ def _champion(
         champion = load_model(context.store(), ref)
         if champion.signature.target != model.signature.target:
             return None, f"the champion (version {ref.version}) predicts '{champion.signature.target}'"
-        return measure(champion, frame, config.metrics), f"the champion is version {ref.version}"
+        metrics = Answers.of(champion, frame).measure(config.metrics, {})
     except MlopsError as err:
+        if err.retryable:
+            raise
         return None, f"the champion (version {ref.version}) cannot be compared: {err.message}"
+    return metrics, f"the champion is version {ref.version}"
 
 
-def _judge(gate: str, found: dict[str, float], champion: dict[str, float] | None, note: str) -> RuleResult:
+def _judge(
+    gate: str, found: dict[str, float], champion: dict[str, float] | None, note: str, undefined: dict[str, str]
+) -> RuleResult:
+    for name in Expression.parse(gate).names():
+        if name in undefined:
+            raise ExpressionError(gate, f"'{name}' is missing: {undefined[name]}")
     result = judge_gate(gate, found, champion=champion)
     if result.result == "not_applicable":
         return RuleResult(rule=gate, result="not_applicable", why=note)
@@ -96,13 +101,13 @@ def _summary(
     found: dict[str, float],
     champion: dict[str, float] | None,
     note: str,
-    intervals: dict[str, tuple[float, float]],
+    sure: dict[str, tuple[float, float]],
     verdict: Verdict,
     rows: int,
 ) -> str:
     lines = ["| metric | this model | 95 % interval | champion |", "|---|---|---|---|"]
     for name, value in found.items():
-        low_high = intervals.get(name)
+        low_high = sure.get(name)
         between = f"{low_high[0]:.4f} to {low_high[1]:.4f}" if low_high else ""
         other = f"{champion[name]:.4f}" if champion and name in champion else ""
         lines.append(f"| {name} | {value:.4f} | {between} | {other} |")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def write_report(
 def _confusion(signature: Signature, truth: Array, predicted: Array) -> str:
     from sklearn.metrics import confusion_matrix
 
-    labels = list(signature.classes)[:_MOST_CLASSES]
+    labels = _shown_classes(signature, truth)
     matrix = confusion_matrix(truth, predicted, labels=labels)
     cell, left, top = 36, 90, 60
     size = cell * len(labels)
@@ -74,7 +75,16 @@ def _confusion(signature: Signature, truth: Array, predicted: Array) -> str:
                 f"<rect x={x} y={y} width={cell - 1} height={cell - 1} fill='rgba({hue},{share:.3f})' stroke='#8884'/>"
                 f"<text x='{x + cell / 2}' y='{y + cell / 2 + 4}' text-anchor=middle>{int(count) or ''}</text>"
             )
-    return f"<h2>Confusion</h2>{''.join(parts)}</svg>"
+    left_out = len(signature.classes) - len(labels)
+    note = f"<p>The {len(labels)} most frequent classes; {left_out} more are not shown.</p>" if left_out else ""
+    return f"<h2>Confusion</h2>{note}{''.join(parts)}</svg>"
+
+
+def _shown_classes(signature: Signature, truth: Array) -> list[Any]:
+    """Give the classes that occur most, in the model's order."""
+    counts = Counter(truth.tolist())
+    most = sorted(signature.classes, key=lambda label: -counts[label])[:_MOST_CLASSES]
+    return [label for label in signature.classes if label in most]
 
 
 def _residuals(truth: Array, predicted: Array) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
-from mlops_provider.runtime.table import columns_of, connect, identifier, literal, require_columns, write_dataset
+from mlops_provider.runtime.files import SQL_TYPES, file_relation
+from mlops_provider.runtime.table import columns_of, connect, identifier, require_columns, said, write_dataset
 
 if TYPE_CHECKING:
     import duckdb
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 
 PREDICTIONS = "predictions"
 SKLEARN = "sklearn:"
-SQL_TYPES = {
-    "integer": "BIGINT",
-    "float": "DOUBLE",
-    "string": "VARCHAR",
-    "boolean": "BOOLEAN",
-    "timestamp": "TIMESTAMP",
-    "date": "DATE",
-}
-_NULLS = "['', 'NA', 'NaN', 'null', 'NULL']"
 
 
 def run(config: IngestSpec, inputs: Inputs, context: RunContext) -> Outcome:  # noqa: ARG001 (ingest has no inputs)
@@ -34,7 +25,8 @@ def run(config: IngestSpec, inputs: Inputs, context: RunContext) -> Outcome:  # 
     sources = [config.source] if isinstance(config.source, str) else config.source
     store = context.store()
     with store.scratch() as spill, connect(spill) as connection:
-        parts = [part for source in sources if (part := _relation(connection, source, config, context))]
+        found = [_relation(connection, source, config, context) for source in sources]
+        parts = [part for part in found if part]
         if not parts:
             raise DataError(f"{', '.join(sources)} gave no data at all")
         query = " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in parts)
@@ -47,9 +39,12 @@ def run(config: IngestSpec, inputs: Inputs, context: RunContext) -> Outcome:  # 
         try:
             ref = write_dataset(store, context.workflow, connection, query, lineage=lineage, empty=empty)
         except duckdb.ConversionException as err:
-            raise DataError(f"a value of {', '.join(sources)} does not fit its type: {_first_line(err)}") from err
+            raise DataError(
+                f"a value of {', '.join(sources)} does not fit its type: {said(err)}",
+                hint="mend it, or give the column another type under 'columns'",
+            ) from err
         except duckdb.InvalidInputException as err:
-            raise DataError(f"{', '.join(sources)} cannot be read: {_first_line(err)}") from err
+            raise DataError(f"{', '.join(sources)} cannot be read: {said(err)}") from err
     summary = f"{ref.rows:,} rows, {len(columns)} columns from {', '.join(f'`{source}`' for source in sources)}."
     return Outcome(outputs={"data": ref}, metrics={"rows": ref.rows, "columns": len(columns)}, summary=summary)
 
@@ -64,48 +59,12 @@ def _relation(
         table = labelled(context.store(), context.workflow, labels=config.labels, locate=context.locate)
         if table is None or table.num_rows == 0:
             return None
-        connection.register("mlops_predictions", table)
-        return "mlops_predictions"
+        connection.register(source, table)
+        return identifier(source)
     if source.startswith(SKLEARN):
-        connection.register("mlops_sklearn", _sklearn_frame(source.removeprefix(SKLEARN)))
-        return "mlops_sklearn"
-    return _file_relation(connection, context.locate(source), config)
-
-
-def _file_relation(connection: duckdb.DuckDBPyConnection, path: str, config: IngestSpec) -> str:
-    import duckdb
-    import fsspec
-
-    filesystem, _ = fsspec.core.url_to_fs(path)
-    found = sorted(filesystem.glob(path)) if any(mark in path for mark in "*?[") else [path]
-    if not found or not all(filesystem.exists(file) for file in found):
-        raise DataError(f"source '{path}' does not exist", hint="relative paths count from [mlops] data_root")
-    if "file" not in (filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,)):
-        connection.register_filesystem(filesystem)
-        found = [filesystem.unstrip_protocol(file) for file in found]
-    kind = config.format or _format(found[0])
-    files = f"[{', '.join(literal(file) for file in found)}]"
-    if kind == "parquet":
-        sql = f"read_parquet({files}, union_by_name = true)"
-    elif kind == "json":
-        sql = f"read_json_auto({files}, union_by_name = true)"
-    else:
-        sql = f"read_csv({files}, union_by_name = true, nullstr = {_NULLS}, header = true{_csv_types(config)})"
-    try:
-        connection.execute(f"DESCRIBE SELECT * FROM {sql}")
-    except duckdb.Error as err:
-        raise DataError(f"source '{path}' cannot be read as {kind}: {_first_line(err)}") from err
-    return sql
-
-
-def _csv_types(config: IngestSpec) -> str:
-    types = ", ".join(f"{literal(name)}: {literal(SQL_TYPES[kind])}" for name, kind in config.columns.items())
-    return f", types = {{{types}}}" if types else ""
-
-
-def _format(path: str) -> str:
-    endings = {".parquet": "parquet", ".pq": "parquet", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
-    return endings.get(PurePosixPath(path).suffix.lower(), "csv")
+        connection.register(source, _sklearn_frame(source.removeprefix(SKLEARN)))
+        return identifier(source)
+    return file_relation(connection, context.locate(source), config)
 
 
 def _sklearn_frame(name: str) -> Any:
@@ -139,7 +98,3 @@ def _typed(query: str, columns: dict[str, str], config: IngestSpec) -> str:
         f"SELECT * EXCLUDE (mlops_row) FROM (SELECT *, row_number() OVER () AS mlops_row FROM ({typed})) "
         f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {latest}mlops_row DESC) = 1 ORDER BY mlops_row"
     )
-
-
-def _first_line(err: Exception) -> str:
-    return " ".join(str(err).split())[:400]

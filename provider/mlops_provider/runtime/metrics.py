@@ -27,8 +27,9 @@ def compute(
     probabilities: Array | None,
     classes: Sequence[Any],
     wanted: Iterable[str] = (),
+    undefined: dict[str, str] | None = None,
 ) -> dict[str, float]:
-    """Give the metrics of a task; those that are not defined for this data are left out.
+    """Give the metrics of a task; those that this data does not define are left out, `undefined` takes the reasons.
 
     precision, recall and f1 of two classes are those of the second class (the positive one), of more classes the
     mean over classes. roc_auc of more classes is one against the rest.
@@ -40,15 +41,22 @@ def compute(
         raise ConfigError(f"there is no metric {', '.join(unknown)} for {task}", hint=f"known: {', '.join(known)}")
     makers = _classification(probabilities, classes) if task == "classification" else _regression()
     found: dict[str, float] = {}
+    reasons: dict[str, str] = {} if undefined is None else undefined
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in names:
+            if name not in makers:
+                reasons[name] = "the model gives no probabilities"
+                continue
             try:
                 value = float(makers[name](truth, predicted))
-            except (ValueError, KeyError):
+            except ValueError as err:
+                reasons[name] = " ".join(str(err).split())[:200]
                 continue
             if math.isfinite(value):
                 found[name] = value
+            else:
+                reasons[name] = f"it is {value} on {len(truth)} rows with {len(set(truth.tolist()))} different truths"
     return found
 
 
@@ -57,7 +65,7 @@ def _classification(probabilities: Array | None, classes: Sequence[Any]) -> dict
 
     binary = len(classes) == 2  # noqa: PLR2004 (two classes)
     how: dict[str, Any] = {"zero_division": 0.0}
-    how |= {"average": "binary", "pos_label": classes[1]} if binary else {"average": "macro"}
+    how |= {"average": "macro", "labels": [classes[1]]} if binary else {"average": "macro"}  # true labels may be new
     makers: dict[str, Callable[[Array, Array], float]] = {
         "accuracy": metrics.accuracy_score,
         "precision": lambda truth, predicted: metrics.precision_score(truth, predicted, **how),
@@ -67,9 +75,12 @@ def _classification(probabilities: Array | None, classes: Sequence[Any]) -> dict
     if probabilities is not None:
         labels = list(classes)
         makers["log_loss"] = lambda truth, _: metrics.log_loss(truth, probabilities, labels=labels)
-        scores = probabilities[:, 1] if binary else probabilities
-        options: dict[str, Any] = {} if binary else {"multi_class": "ovr", "labels": labels}
-        makers["roc_auc"] = lambda truth, _: metrics.roc_auc_score(truth, scores, **options)
+        if binary:
+            makers["roc_auc"] = lambda truth, _: metrics.roc_auc_score(truth == classes[1], probabilities[:, 1])
+        else:
+            makers["roc_auc"] = lambda truth, _: metrics.roc_auc_score(
+                truth, probabilities, multi_class="ovr", labels=labels
+            )
     return makers
 
 
@@ -90,25 +101,3 @@ def _mape(truth: Array, predicted: Array) -> float:
     if (truth == 0).any():
         raise ValueError("the mean absolute percentage error is not defined where the truth is zero")
     return float(metrics.mean_absolute_percentage_error(truth, predicted))
-
-
-def interval(
-    task: str, truth: Array, predicted: Array, classes: Sequence[Any], names: Iterable[str], *, seed: int = 0
-) -> dict[str, tuple[float, float]]:
-    """Give 95 % bootstrap intervals (percentile method, 200 resamples of the rows) of metrics of predictions."""
-    import numpy as np
-
-    random = np.random.default_rng(seed)
-    names = [name for name in names if name not in {"log_loss", "roc_auc"}]
-    if not names:
-        return {}
-    samples: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(200):
-        rows = random.integers(0, len(truth), len(truth))
-        for name, value in compute(task, truth[rows], predicted[rows], None, classes, names).items():
-            samples[name].append(value)
-    return {
-        name: (float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975)))
-        for name, values in samples.items()
-        if values
-    }

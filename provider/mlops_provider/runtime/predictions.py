@@ -3,63 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import DataError
+from mlops_provider.runtime.labels import SQL_TYPES, Labels, arrived_labels
 from mlops_provider.runtime.table import columns_of, connect, identifier, literal
 from mlops_provider.store.models import Signature
 from mlops_provider.store.services import read_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import timedelta
+    from pathlib import Path
 
     import duckdb
     import pyarrow as pa
 
+    from mlops_provider.store.services import ServedVersion
     from mlops_provider.store.store import Store
 
 FEATURE_PREFIX = "x_"
-_SQL_TYPES = {
-    "float": "DOUBLE",
-    "integer": "BIGINT",
-    "string": "VARCHAR",
-    "boolean": "BOOLEAN",
-    "timestamp": "TIMESTAMP",
-}
-
-
-class Labels(Protocol):
-    """Where labels are: the fields of the workflow file's `labels`."""
-
-    @property
-    def source(self) -> str:
-        """Path or URL of the files."""
-        ...
-
-    @property
-    def key(self) -> str:
-        """Column with the request id."""
-        ...
-
-    @property
-    def column(self) -> str:
-        """Column with the outcome; empty: named like the target."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window of predictions: rows with features as `x_<name>`, prediction and truth; number of unreadable files."""
+    """A window of predictions: rows with features as `x_<name>`, prediction and truth; the files not readable."""
 
     table: pa.Table
-    unreadable: int
+    unreadable: list[str]
 
 
-def live_signature(store: Store, workflow: str, environment: str) -> Signature | None:
-    """Give the signature of the model that is live; None when nothing is."""
-    primary = read_service(store, workflow, environment).primary
-    return Signature.from_dict(store.open(primary.model).meta["signature"]) if primary else None
+def signature_of(store: Store, served: ServedVersion) -> Signature:
+    """Give the signature of a version that is served."""
+    return Signature.from_dict(store.open(served.model).meta["signature"])
 
 
 def read_window(
@@ -67,34 +44,42 @@ def read_window(
     workflow: str,
     *,
     environment: str = "production",
+    version: str | None = None,
     signature: Signature,
     labels: Labels | None,
     locate: Callable[[str], str],
     size: timedelta | None = None,
     rows: int | None = None,
+    only_labelled: bool = False,
 ) -> Window | None:
-    """Read the latest predictions, by time or by number, with the labels that have arrived; None: there are none."""
-    files, unreadable = _readable_files(store, f"{workflow}/predictions/{environment}")
-    if not files:
-        return None
-    with connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        source = f"read_parquet([{', '.join(map(literal, files))}], union_by_name = true, hive_partitioning = false)"
-        present = columns_of(connection, f"SELECT * FROM {source}")
-        names = [name for name in signature.names() if f"{FEATURE_PREFIX}{name}" in present]
-        kind = _SQL_TYPES[signature.target_type]
-        features = "".join(f", {identifier(FEATURE_PREFIX + name)}" for name in names)
-        query = (
-            "SELECT request_id, row, ts, version, latency_ms, status, probability, "
-            f"TRY_CAST(prediction AS {kind}) AS prediction{features} FROM {source}"
-        )
-        if size is not None:
-            query += f" WHERE ts >= now() - INTERVAL {size.total_seconds()} SECOND"
-        query += " ORDER BY ts DESC, request_id, row"
-        if rows is not None:
-            query += f" LIMIT {rows}"
-        joined = _join_labels(connection, query, signature, labels, locate)
-        return Window(connection.sql(f"{joined} ORDER BY ts, request_id, row").to_arrow_table(), unreadable)
+    """Read the latest predictions of one version or all, with the labels that have arrived; None: there are none.
+
+    The latest are those of the last `size` of time, the last `rows`, or all. Half-written and damaged files are
+    left out and named.
+    """
+    import duckdb
+
+    since = datetime.now(UTC) - size if size is not None else None
+    files, unreadable = _log_files(store, f"{workflow}/predictions/{environment}", version, since, rows)
+    while files:
+        with connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            query = _window_query(connection, files, signature, since, rows)
+            truth, lost = "", list[str]()
+            if labels:
+                truth, lost = arrived_labels(
+                    connection, labels, target=signature.target, target_type=signature.target_type, locate=locate
+                )
+            query = _joined(query, truth, signature, only_labelled=only_labelled)
+            try:
+                return Window(connection.sql(query).to_arrow_table(), [*map(str, unreadable), *lost])
+            except duckdb.Error:
+                damaged = [file for file in files if not _is_sound(file)]
+                if not damaged:
+                    raise
+                unreadable += damaged
+                files = [file for file in files if file not in damaged]
+    return None
 
 
 def labelled(
@@ -111,92 +96,112 @@ def labelled(
     """
     if labels is None:
         raise DataError("source 'predictions' has no labels", hint="give 'labels' here or in the monitor")
-    signature = live_signature(store, workflow, environment)
-    if signature is None:
+    primary = read_service(store, workflow, environment).primary
+    if primary is None:
         return None
-    window = read_window(store, workflow, environment=environment, signature=signature, labels=labels, locate=locate)
-    if window is None:
+    signature = signature_of(store, primary)
+    window = read_window(
+        store,
+        workflow,
+        environment=environment,
+        signature=signature,
+        labels=labels,
+        locate=locate,
+        only_labelled=True,
+    )
+    if window is None or window.table.num_rows == 0:
         return None
-    import pyarrow.compute as pc
-
-    table = window.table.filter(pc.is_valid(window.table["truth"]))
-    if table.num_rows == 0:
-        return None
-    names = [name for name in signature.names() if f"{FEATURE_PREFIX}{name}" in table.column_names]
-    columns = [table[f"{FEATURE_PREFIX}{name}"] for name in names]
-    import pyarrow as pa
-
-    return pa.table([*columns, table["truth"]], names=[*names, signature.target])
+    names = {f"{FEATURE_PREFIX}{name}": name for name in signature.names()} | {"truth": signature.target}
+    table = window.table.select([name for name in names if name in window.table.column_names])
+    return table.rename_columns([names[name] for name in table.column_names])
 
 
-def _readable_files(store: Store, key: str) -> tuple[list[str], int]:
-    """Give the Parquet files below a key and the number of those that cannot be read (half-written, damaged)."""
+def _log_files(
+    store: Store, key: str, version: str | None, since: datetime | None, rows: int | None
+) -> tuple[list[Path], list[Path]]:
+    """Give the files that may hold the latest predictions, and those that cannot be read.
+
+    Folders are looked at from the newest hour backwards, and no further than needed.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found, unreadable = [], 0
-    for version in store.files.list(key):
-        for day in store.files.list(f"{key}/{version}"):
-            for hour in store.files.list(f"{key}/{version}/{day}"):
-                folder = f"{key}/{version}/{day}/{hour}"
-                names = [name for name in store.files.list(folder) if name.endswith(".parquet")]
-                local = store.files.local_folder(folder, names)
-                for name in names:
-                    try:
-                        pq.read_metadata(local / name)
-                    except (pa.ArrowInvalid, OSError):
-                        unreadable += 1
-                    else:
-                        found.append(str(local / name))
+    found: list[Path] = []
+    unreadable: list[Path] = []
+    counted = 0
+    oldest = f"day={since:%Y-%m-%d}/hour={since:%H}" if since else ""
+    for hour, folders in _hours(store, key, version):
+        if hour < oldest or (rows is not None and counted >= rows):
+            break
+        for folder in folders:
+            names = [name for name in store.files.list(folder) if name.endswith(".parquet")]
+            local = store.files.local_folder(folder, names)
+            for name in names:
+                try:
+                    counted += pq.read_metadata(local / name).num_rows
+                except (pa.ArrowInvalid, OSError):
+                    unreadable.append(local / name)
+                else:
+                    found.append(local / name)
     return found, unreadable
 
 
-def _join_labels(
+def _hours(store: Store, key: str, version: str | None) -> Iterator[tuple[str, list[str]]]:
+    """Give hours as 'day=…/hour=…' with their folders, one for each version, the newest first."""
+    versions = store.files.list(key) if version is None else [f"version={version}"]
+    days: dict[str, list[str]] = {}
+    for name in versions:
+        for day in store.files.list(f"{key}/{name}"):
+            days.setdefault(day, []).append(f"{key}/{name}/{day}")
+    for day in sorted(days, reverse=True):
+        hours: dict[str, list[str]] = {}
+        for folder in days[day]:
+            for hour in store.files.list(folder):
+                hours.setdefault(hour, []).append(f"{folder}/{hour}")
+        for hour in sorted(hours, reverse=True):
+            yield f"{day}/{hour}", hours[hour]
+
+
+def _window_query(
     connection: duckdb.DuckDBPyConnection,
-    query: str,
+    files: list[Path],
     signature: Signature,
-    labels: Labels | None,
-    locate: Callable[[str], str],
+    since: datetime | None,
+    rows: int | None,
 ) -> str:
-    """Give the query with a column `truth`; of several labels for one prediction the last counts."""
-    kind = _SQL_TYPES[signature.target_type]
-    files = _label_files(locate(labels.source)) if labels else []
-    if labels is None or not files:
-        return f"SELECT *, NULL::{kind} AS truth FROM ({query})"
-    reader = "read_parquet" if files[0].endswith((".parquet", ".pq")) else "read_csv"
-    options = "" if reader == "read_parquet" else ", all_varchar = true, header = true"
-    source = f"{reader}([{', '.join(map(literal, files))}], union_by_name = true, filename = true{options})"
-    columns = columns_of(connection, f"SELECT * FROM {source}")
-    column = labels.column or signature.target
-    missing = [name for name in (labels.key, column) if name not in columns]
-    if missing:
-        raise DataError(
-            f"the labels in {labels.source} have no column {', '.join(missing)}",
-            hint=f"they have: {', '.join(columns)}",
-        )
-    row = "TRY_CAST(row AS INTEGER)" if "row" in columns else "0"
-    latest = (
-        f"SELECT {identifier(labels.key)}::VARCHAR AS label_key, {row} AS label_row, "
-        f"TRY_CAST({identifier(column)} AS {kind}) AS truth FROM {source} "
-        "QUALIFY row_number() OVER (PARTITION BY label_key, label_row ORDER BY filename DESC) = 1"
+    listed = ", ".join(literal(str(file)) for file in files)
+    source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    present = columns_of(connection, f"SELECT * FROM {source}")
+    names = [FEATURE_PREFIX + name for name in signature.names() if FEATURE_PREFIX + name in present]
+    features = "".join(f", {identifier(name)}" for name in names)
+    query = (
+        "SELECT request_id, row, ts, version, latency_ms, status, probability, "
+        f"TRY_CAST(prediction AS {SQL_TYPES[signature.target_type]}) AS prediction{features} FROM {source}"
     )
+    if since is not None:
+        query += f" WHERE ts >= TIMESTAMPTZ {literal(since.isoformat())}"
+    query += " ORDER BY ts DESC, request_id, row"
+    return query if rows is None else f"{query} LIMIT {rows}"
+
+
+def _joined(query: str, truth: str, signature: Signature, *, only_labelled: bool) -> str:
+    """Give the query with a column `truth`, in the order in which the predictions were made."""
+    kind = SQL_TYPES[signature.target_type]
+    labels = truth or f"SELECT NULL::VARCHAR AS label_key, 0 AS label_row, NULL::{kind} AS truth WHERE false"
+    join = "JOIN" if only_labelled else "LEFT JOIN"
     return (
-        f"SELECT p.*, l.truth FROM ({query}) p LEFT JOIN ({latest}) l "
-        "ON p.request_id = l.label_key AND p.row = l.label_row"
+        f"SELECT p.*, l.truth FROM ({query}) p {join} ({labels}) l "
+        "ON p.request_id = l.label_key AND p.row = l.label_row ORDER BY p.ts, p.request_id, p.row"
     )
 
 
-def _label_files(path: str) -> list[str]:
-    """Give the label files: of a folder, a glob or a single file; none yet is fine."""
-    import fsspec
+def _is_sound(file: Path) -> bool:
+    """Say whether every page of a Parquet file can be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    filesystem: Any
-    filesystem, root = fsspec.core.url_to_fs(path)
-    if any(mark in root for mark in "*?["):
-        return sorted(filesystem.glob(root))
-    if not filesystem.exists(root):
-        return []
-    if not filesystem.isdir(root):
-        return [root]
-    names = filesystem.ls(root, detail=False)
-    return sorted(name for name in names if name.endswith((".csv", ".parquet", ".pq")))
+    try:
+        pq.read_table(file)
+    except (pa.ArrowException, OSError):
+        return False
+    return True

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_CATEGORIES = 1000
+_MOST_ENCODED = 256
 
 
 def features_of(frame: pd.DataFrame, names: list[str]) -> tuple[Feature, ...]:
@@ -30,9 +31,12 @@ def column_type(column: pd.Series[Any]) -> FeatureType:
         return "float"
     if kinds.is_datetime64_any_dtype(column):
         return "timestamp"
-    if kinds.is_object_dtype(column) or kinds.is_string_dtype(column):
+    found = kinds.infer_dtype(column, skipna=True) if kinds.is_object_dtype(column) else str(column.dtype)
+    if found in {"string", "str", "empty"}:
         return "string"
-    raise DataError(f"column '{column.name}' has type {column.dtype}, which no model takes", hint="exclude or cast it")
+    if found == "boolean":  # some are missing
+        return "boolean"
+    raise DataError(f"column '{column.name}' holds {found}, which no model takes", hint="exclude or cast it")
 
 
 def _categories(column: pd.Series[Any]) -> tuple[Any, ...]:
@@ -46,7 +50,8 @@ def make_pipeline(estimator: Any, features: tuple[Feature, ...], mode: Literal["
     """Give one Pipeline of preprocessing and estimator.
 
     auto: numbers get the median for missing values and are scaled; strings get the most frequent value and are
-    one-hot encoded, unseen values as all zeros; booleans are encoded. none: the estimator alone.
+    one-hot encoded, unseen values as all zeros, rare ones as one where there are more than 256; booleans are encoded,
+    a missing one as a value of its own. none: the estimator alone.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
@@ -58,7 +63,7 @@ def make_pipeline(estimator: Any, features: tuple[Feature, ...], mode: Literal["
     numbers = [feature.name for feature in features if feature.type in {"float", "integer"}]
     strings = [feature.name for feature in features if feature.type == "string"]
     booleans = [feature.name for feature in features if feature.type == "boolean"]
-    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False, max_categories=_MOST_ENCODED)
     steps: list[tuple[str, Any, list[str]]] = []
     if numbers:
         imputer = SimpleImputer(strategy="median", keep_empty_features=True)

@@ -16,9 +16,15 @@ def run(config: RegisterSpec, inputs: Inputs, context: RunContext) -> Outcome:
     """Register with lineage and digest; the new version becomes the challenger."""
     model: ModelRef = one(inputs, "model", ModelRef)
     lineage = context.store().open(model).meta["lineage"]
-    tags = {"mlops.workflow": context.workflow, "mlops.data": lineage["data"], "mlops.owner": context.owner}
+    tags = {
+        "mlops.workflow": context.workflow,
+        tracking.RUN_TAG: context.run_id,
+        "mlops.data": lineage["data"],
+        "mlops.owner": context.owner,
+    }
     name = config.name or context.workflow
     version = tracking.register_version(context, name, model, tags=tags)
     tracking.set_alias(context.tracking_uri, name, tracking.CHALLENGER, version.version)
+    tracking.mirror(context, parameters={"name": name}, metrics={})
     summary = f"Version {version.version} of `{name}`, digest `{model.digest[:16]}`, is the challenger."
     return Outcome(outputs={"version": version}, summary=summary, details={"lineage": lineage})

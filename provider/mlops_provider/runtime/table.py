@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.refs import DatasetRef
+from mlops_provider.store.frame import read_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
 
     from mlops_provider.store.store import Store
 
-NUMERIC = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-INTEGERS = frozenset(NUMERIC)
-FLOATS = frozenset({"FLOAT", "DOUBLE"})
+INTEGERS = frozenset(
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+)
+FLOATS = frozenset({"FLOAT", "DOUBLE", "DECIMAL"})
 
 
 @contextmanager
@@ -45,6 +48,11 @@ def identifier(name: str) -> str:
 def literal(text: str) -> str:
     """Quote a string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def closed(query: str) -> str:
+    """Give a user's query so that it may stand in brackets: without its semicolon, a last comment ended."""
+    return query.strip().rstrip(";") + "\n"
 
 
 def scan(store: Store, ref: DatasetRef) -> str:
@@ -90,8 +98,16 @@ def read_frame(store: Store, ref: DatasetRef, columns: Iterable[str] | None = No
     import pandas as pd
 
     wanted = list(columns) if columns is not None else None
-    frames = [pd.read_parquet(file, columns=wanted) for file in store.open(ref).files(".parquet")]
+    frames = [read_parquet(file, wanted) for file in store.open(ref).files(".parquet")]
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+
+
+def said(err: Exception) -> str:
+    """Give the sentence of DuckDB's message, without its excerpts and advice."""
+    text = " ".join(str(err).split())
+    return re.split(r" (?:LINE \d+:|Possible (?:[Ss]olutions?|fixes):|Column \S+ is being converted|\* )", text)[0][
+        :400
+    ]
 
 
 def require_columns(found: Iterable[str], wanted: Iterable[str], where: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import time
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConfigError, RegistryError
 from mlops_provider.refs import ModelRef
+from mlops_provider.runtime.tracking_entries import Entry, earlier_phases, log_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,20 +39,27 @@ def client(uri: str) -> MlflowClient:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     from mlflow import MlflowClient
 
-    if not uri.startswith(_SQLITE):
-        return MlflowClient(uri, uri)
-    file = Path(uri.removeprefix(_SQLITE))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(file.with_name(f"{file.name}.lock")):
+    with locked(uri):
         made = MlflowClient(uri, uri)
-        made.search_registered_models(max_results=1)
+        if uri.startswith(_SQLITE):
+            made.search_registered_models(max_results=1)
     return made
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def locked(uri: str) -> Iterator[None]:
+    """Keep the other processes of this machine away from an SQLite file; servers look after themselves."""
+    if not uri.startswith(_SQLITE):
+        yield
+        return
+    file = Path(uri.removeprefix(_SQLITE))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = file.with_name(f"{file.name}.lock").open("w")
+    except OSError as err:
+        raise RegistryError(f"{uri} cannot be written: {err}") from err
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -61,52 +68,68 @@ def tracking_run(context: RunContext) -> str:
     api = client(context.tracking_uri)
     experiment = _experiment(api, context.workflow)
     quoted = context.run_id.replace("'", "")
-    found = api.search_runs([experiment], f"tags.`{RUN_TAG}` = '{quoted}'", max_results=1)
-    if found:
-        return str(found[0].info.run_id)
-    tags = {RUN_TAG: quoted, "mlops.workflow": context.workflow, "mlops.reason": str(context.reason)[:4000]}
-    return str(api.create_run(experiment, tags=tags, run_name=context.run_id).info.run_id)
+    with locked(context.tracking_uri):
+        wanted = f"tags.`{RUN_TAG}` = '{quoted}'"
+        found = api.search_runs([experiment], wanted, max_results=1, order_by=["attributes.start_time ASC"])
+        if found:
+            return str(found[0].info.run_id)
+        tags = {RUN_TAG: quoted, "mlops.workflow": context.workflow, "mlops.reason": str(context.reason)[:4000]}
+        return str(api.create_run(experiment, tags=tags, run_name=context.run_id).info.run_id)
 
 
 def mirror(context: RunContext, *, parameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-    """Log a phase's parameters and metrics to the tracking run, under the phase's name. No tracking: do nothing."""
+    """Log a phase, and the phases of the run that were recorded before it, to the tracking run.
+
+    Each parameter and metric stands under its phase's name. No tracking: do nothing.
+    """
     if not context.tracking_uri:
         return
-    from mlflow.entities import Metric, Param
+    from mlflow.exceptions import MlflowException
 
-    api, run_id, stamp = client(context.tracking_uri), tracking_run(context), int(time.time() * 1000)
-    known = api.get_run(run_id).data.params
-    params = {f"{context.phase}.{_name(key)}": str(value)[:6000] for key, value in parameters.items()}
-    api.log_batch(
-        run_id,
-        metrics=[Metric(f"{context.phase}.{_name(name)}", float(value), stamp, 0) for name, value in metrics.items()],
-        params=[Param(key, value) for key, value in params.items() if key not in known],
-    )
+    entries = earlier_phases(context)
+    entries.append(Entry(phase=context.phase, parameters=dict(parameters), metrics=dict(metrics)))
+    try:
+        log_entries(client(context.tracking_uri), tracking_run(context), entries)
+    except MlflowException as err:
+        raise RegistryError(f"the run could not be logged: {err}") from err
 
 
 def register_version(context: RunContext, name: str, model: ModelRef, *, tags: Mapping[str, str]) -> ModelRef:
-    """Make the model a version, exactly once for this phase of this run; a retry finds the one that is there."""
+    """Make the model a version, exactly once for this phase of this run; a retry finds the one that is there.
+
+    When the run was repeated from training and gave another model, that one is another version.
+    """
     from mlflow.exceptions import MlflowException
 
     api = client(context.tracking_uri)
     try:
         _ensure_registered_model(api, name)
-        version = _version_by_identity(api, name, context.identity)
+        wanted = {IDENTITY_TAG: context.identity, DIGEST_TAG: model.digest}
+        version = _version_by_tags(api, name, wanted)
         if version is None:
-            all_tags = {IDENTITY_TAG: context.identity, DIGEST_TAG: model.digest, **tags}
-            made = api.create_model_version(name, model.uri, tracking_run(context), tags=all_tags)
-            version = str(made.version)
+            run_id = tracking_run(context)
+            made = str(api.create_model_version(name, model.uri, run_id, tags={**wanted, **tags}).version)
+            version = _version_by_tags(api, name, wanted) or made
+            if version != made:  # another attempt, thought dead, was first
+                api.delete_model_version(name, made)
     except MlflowException as err:
+        if err.error_code == "INVALID_PARAMETER_VALUE":
+            raise ConfigError(f"'{name}' cannot be registered: {err}") from err
         raise RegistryError(f"'{name}' could not be registered: {err}") from err
     return ModelRef(uri=model.uri, digest=model.digest, name=name, version=version)
 
 
 def set_alias(tracking_uri: str, name: str, alias: str, version: str) -> None:
-    """Point an alias at a version."""
+    """Point an alias at a version.
+
+    MLflow looks whether the alias is there and then inserts it: of two processes in a file, one would fail.
+    """
     from mlflow.exceptions import MlflowException
 
+    api = client(tracking_uri)
     try:
-        client(tracking_uri).set_registered_model_alias(name, alias, version)
+        with locked(tracking_uri):
+            api.set_registered_model_alias(name, alias, version)
     except MlflowException as err:
         raise RegistryError(f"alias '{alias}' of '{name}' could not be moved to version {version}: {err}") from err
 
@@ -149,10 +172,7 @@ def _ensure_registered_model(api: MlflowClient, name: str) -> None:
             raise
 
 
-def _version_by_identity(api: MlflowClient, name: str, identity: str) -> str | None:
-    found = [v for v in api.search_model_versions(f"name = '{name}'") if v.tags.get(IDENTITY_TAG) == identity]
-    return str(found[0].version) if found else None
-
-
-def _name(text: str) -> str:
-    return "".join(char if char.isalnum() or char in "_-./ " else "_" for char in text)
+def _version_by_tags(api: MlflowClient, name: str, tags: Mapping[str, str]) -> str | None:
+    """Give the first version with these tags."""
+    found = [v for v in api.search_model_versions(f"name = '{name}'") if tags.items() <= v.tags.items()]
+    return str(min(int(v.version) for v in found)) if found else None

@@ -101,7 +101,13 @@ def make_estimator(config: TrainSpec, context: RunContext) -> Any:
     seed = (
         {"random_state": config.seed} if "random_state" in allowed and "random_state" not in config.parameters else {}
     )
-    return cls(**config.parameters, **seed)
+    try:
+        estimator = cls(**config.parameters, **seed)
+    except (TypeError, ValueError) as err:
+        raise ConfigError(f"'{config.estimator}' cannot be made: {err}", hint="give its 'parameters'") from err
+    if not hasattr(cls, "predict") or not (_is_classifier(estimator) or _is_regressor(estimator)):
+        raise ConfigError(f"'{config.estimator}' is neither a classifier nor a regressor")
+    return estimator
 
 
 def _target(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
@@ -112,8 +118,9 @@ def _target(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
             f"the target '{name}' is missing in {missing} of {len(frame)} rows", hint="drop them with a transform"
         )
     if target.nunique() < 2:  # noqa: PLR2004 (one value is constant)
-        value = target.iloc[0] if len(target) else "nothing"
-        raise DataError(f"the target '{name}' is constant: every row says {value!r}", hint="there is nothing to learn")
+        raise DataError(
+            f"the target '{name}' is constant: every row says '{target.iloc[0]}'", hint="there is nothing to learn"
+        )
     return target
 
 
@@ -121,8 +128,9 @@ def _check_target(target: pd.Series[Any], *, classifies: bool) -> None:
     kind = column_type(target)
     if classifies and kind == "float" and not (target == target.round()).all():
         raise DataError(f"the target '{target.name}' holds fractions, but the estimator is a classifier")
-    if not classifies and kind in {"string", "boolean", "timestamp"}:
-        raise DataError(f"the target '{target.name}' is {kind}, but the estimator is a regressor")
+    if kind == "timestamp" or (not classifies and kind in {"string", "boolean"}):
+        what = "classifier" if classifies else "regressor"
+        raise DataError(f"the target '{target.name}' is {kind}, but the estimator is a {what}")
 
 
 def _fit(model: Any, frame: pd.DataFrame, target: pd.Series[Any], name: str) -> list[str]:
@@ -149,7 +157,13 @@ def _fit_by_function(config: TrainSpec, context: RunContext, frame: pd.DataFrame
 def _is_classifier(model: Any) -> bool:
     from sklearn.base import is_classifier
 
-    return bool(is_classifier(model))
+    return bool(is_classifier(model)) if hasattr(model, "__sklearn_tags__") else hasattr(model, "classes_")
+
+
+def _is_regressor(model: Any) -> bool:
+    from sklearn.base import is_regressor
+
+    return bool(is_regressor(model)) if hasattr(model, "__sklearn_tags__") else not hasattr(model, "classes_")
 
 
 def _spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from mlops_provider.exceptions import ConfigError, DataError
 from mlops_provider.refs import DatasetRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.imports import import_allowed
-from mlops_provider.runtime.table import connect, identifier, scan, write_dataset
+from mlops_provider.runtime.table import closed, connect, identifier, said, scan, write_dataset
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,13 +28,13 @@ def run(config: TransformSpec, inputs: Inputs, context: RunContext) -> Outcome:
             for view in {name, reference.partition(".")[0], *(["data"] if len(refs) == 1 else [])}:
                 connection.execute(f"CREATE OR REPLACE VIEW {identifier(view)} AS SELECT * FROM {scan(store, ref)}")
         lineage = {"data": [ref.digest for ref in refs], "identity": context.identity}
-        query = config.sql.strip().rstrip(";") if config.sql else _by_function(config, context, connection, names)
+        query = closed(config.sql) if config.sql else _by_function(config, context, connection, names)
         try:
             made = write_dataset(
                 store, context.workflow, connection, query, lineage=lineage, empty="the transform gave no rows"
             )
         except duckdb.Error as err:
-            raise DataError(f"the SQL failed: {' '.join(str(err).split())[:600]}") from err
+            raise DataError(f"the SQL failed: {said(err)}") from err
     summary = f"{sum(ref.rows for ref in refs):,} rows became {made.rows:,}."
     return Outcome(outputs={"data": made}, metrics={"rows": made.rows}, summary=summary)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConfigError
@@ -9,7 +10,17 @@ from mlops_provider.expressions import Expression
 from mlops_provider.refs import DatasetRef, ReportRef
 from mlops_provider.runtime.column_rules import column_conditions
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
-from mlops_provider.runtime.table import FLOATS, INTEGERS, columns_of, connect, identifier, require_columns, scan
+from mlops_provider.runtime.table import (
+    FLOATS,
+    INTEGERS,
+    closed,
+    columns_of,
+    connect,
+    identifier,
+    require_columns,
+    said,
+    scan,
+)
 from mlops_provider.store.store import json_bytes
 from mlops_provider.verdicts import Result, RuleResult, Verdict
 
@@ -62,16 +73,14 @@ def _judge_columns(
         for title, severity, sql in column_conditions(name, rule, columns[name])
     ]
     unique = [name for name, rule in config.columns.items() if rule.unique]
-    counts = ", ".join(f"count(*) FILTER ({sql}) AS c{i}" for i, (_, _, sql) in enumerate(conditions))
-    found = connection.execute(f"SELECT {counts} FROM data").fetchone() if conditions else ()
     results = []
-    for (title, severity, sql), count in zip(conditions, found or (), strict=True):
+    for (title, severity, sql), count in zip(conditions, _counts(connection, conditions), strict=True):
         results.append(_counted(title, severity, int(count)))
         if count:
             samples[title] = _rows(connection, f"SELECT * FROM data WHERE {sql}")
     for name in unique:
         column = identifier(name)
-        repeated = f"SELECT {column} FROM data GROUP BY {column} HAVING count(*) > 1"
+        repeated = f"SELECT {column} FROM data WHERE {column} IS NOT NULL GROUP BY {column} HAVING count(*) > 1"
         twice = connection.execute(f"SELECT count(*) FROM ({repeated})").fetchone() or (0,)
         title = f"{name}: unique"
         results.append(
@@ -80,6 +89,24 @@ def _judge_columns(
         if twice[0]:
             samples[title] = _rows(connection, repeated)
     return results
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, conditions: list[tuple[str, str, str]]) -> list[int]:
+    """Count the rows that meet each condition in one scan; ConfigError names the one that does not fit its column."""
+    import duckdb
+
+    counts = [f"count(*) FILTER ({sql})" for _, _, sql in conditions]
+    if not counts:
+        return []
+    try:
+        return list(connection.execute(f"SELECT {', '.join(counts)} FROM data").fetchone() or ())
+    except duckdb.Error:
+        for (title, _, _), count in zip(conditions, counts, strict=True):
+            try:
+                connection.execute(f"SELECT {count} FROM data")
+            except duckdb.Error as err:
+                raise ConfigError(f"rule '{title}' does not fit the column: {said(err)}") from err
+        raise
 
 
 def _counted(title: str, severity: str, count: int, what: str = "rows break it") -> RuleResult:
@@ -105,14 +132,15 @@ def _judge_rule(
         seen = ", ".join(f"{key} = {value:g}" for key, value in values.items())
         why = f"{seen}: {rule.message or rule.expression} {'holds' if holds else 'does not hold'}"
     else:
+        query = closed(rule.sql or "")
         try:
-            counted = connection.execute(f"SELECT count(*) FROM ({rule.sql})").fetchone() or (0,)
+            counted = connection.execute(f"SELECT count(*) FROM ({query})").fetchone() or (0,)
         except duckdb.Error as err:
-            raise ConfigError(f"rule '{name}' is not valid SQL: {' '.join(str(err).split())[:400]}") from err
+            raise ConfigError(f"rule '{name}' is not valid SQL: {said(err)}") from err
         holds, values = counted[0] == 0, {"count": int(counted[0])}
         why = "no row breaks it" if holds else f"{rule.message or name}: {counted[0]:,} rows break it"
         if not holds:
-            samples[name] = _rows(connection, rule.sql or "")
+            samples[name] = _rows(connection, query)
     result: Result = "passed" if holds else "failed" if rule.severity == "fail" else "warned"
     return RuleResult(rule=name, result=result, why=why, values=values)
 
@@ -125,9 +153,9 @@ def _statistics(connection: duckdb.DuckDBPyConnection, columns: dict[str, str], 
     parts = ["count(*)"]
     for name in wanted:
         column = identifier(name)
-        number = column if columns[name] in INTEGERS | FLOATS else "NULL::DOUBLE"
+        number = column if columns[name] in INTEGERS | FLOATS else "NULL"
         parts += [f"avg(({column} IS NULL)::INT)", f"count(DISTINCT {column})"]
-        parts += [f"{function}({number})" for function in ("avg", "min", "max", "stddev_samp")]
+        parts += [f"{function}({number}::DOUBLE)" for function in ("avg", "min", "max", "stddev_samp")]
     row = list(connection.execute(f"SELECT {', '.join(parts)} FROM data").fetchone() or [0])
     keys = ("null_share", "distinct", "mean", "minimum", "maximum", "deviation")
     return {
@@ -142,4 +170,9 @@ def _statistics(connection: duckdb.DuckDBPyConnection, columns: dict[str, str], 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
     found = connection.execute(f"SELECT * FROM ({query}) LIMIT {SHOWN_ROWS}")
     names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return [dict(zip(names, map(_plain, row), strict=True)) for row in found.fetchall()]
+
+
+def _plain(value: Any) -> Any:
+    """Give a value that JSON has: NaN and infinity become text."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -58,7 +58,7 @@ class LocalFiles:
         self.path(key).unlink(missing_ok=True)
 
     def upload(self, key: str, files: Iterable[Path], folder: Path) -> None:
-        """Move files from a local scratch folder below a key; files that are there already stay."""
+        """Move files from a local scratch folder below a key, each atomically over what is there."""
         for file in files:
             target = self.path(f"{key}/{file.relative_to(folder).as_posix()}")
             target.parent.mkdir(parents=True, exist_ok=True)

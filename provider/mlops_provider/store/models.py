@@ -2,7 +2,8 @@
 
 Files: `model.skops` (skops, normalised so that equal models have equal bytes), `golden.parquet` (rows with the
 prediction that the model gave when it was trained), `baseline.parquet` (a bounded sample of the training data with
-predictions), `MLmodel` and `requirements.txt` (for MLflow's own tools).
+predictions). Signature, lineage and the versions of libraries stand in the manifest. There is no `MLmodel` file:
+MLflow's loaders take the list of trusted types from the model itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from mlops_provider.exceptions import ModelLoadError
 from mlops_provider.store import skops_file
+from mlops_provider.store.frame import read_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -106,16 +108,22 @@ class LoadedModel:
 
     def golden(self) -> pd.DataFrame:
         """Give the golden rows: features and, in PREDICTION_COLUMN, the prediction at training time."""
-        return _read_parquet(self.content.folder / GOLDEN_FILE)
+        return read_parquet(self.content.folder / GOLDEN_FILE)
 
     def baseline(self) -> pd.DataFrame:
         """Give the baseline sample: features, target and, in PREDICTION_COLUMN, the prediction."""
-        return _read_parquet(self.content.folder / BASELINE_FILE)
+        return read_parquet(self.content.folder / BASELINE_FILE)
 
 
-def save_model(folder: Path, pipeline: Any, *, golden: pd.DataFrame, baseline: pd.DataFrame) -> None:
-    """Write the files of a model into a scratch folder; equal models give equal bytes."""
+def save_model(
+    folder: Path, pipeline: Any, *, golden: pd.DataFrame, baseline: pd.DataFrame, trusted: Iterable[str] = ()
+) -> None:
+    """Write the files of a model into a scratch folder; equal models give equal bytes.
+
+    A model that could not be loaded again raises ModelLoadError.
+    """
     (folder / MODEL_FILE).write_bytes(skops_file.dumps(pipeline))
+    skops_file.require_trusted(folder / MODEL_FILE, trusted)
     for name, frame in ((GOLDEN_FILE, golden), (BASELINE_FILE, baseline)):
         frame.to_parquet(folder / name, index=False)
 
@@ -131,9 +139,3 @@ def load_model(store: Store, ref: ModelRef, *, trusted: Iterable[str] = ()) -> L
         raise ModelLoadError(f"{ref.uri} holds no {MODEL_FILE}")
     pipeline = skops_file.load(path, trusted=trusted)
     return LoadedModel(ref, Signature.from_dict(content.meta["signature"]), pipeline, content)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.read_parquet(path)

@@ -49,6 +49,8 @@ TRUSTED = (
 )
 """Types of scikit-learn's own models that skops does not trust by itself: data holders without behaviour at load."""
 
+_BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, ImportError, zipfile.BadZipFile)
+
 
 def dumps(model: Any) -> bytes:
     """Give the bytes of a model; the same for equal models."""
@@ -70,17 +72,28 @@ def load(path: Path, *, trusted: Iterable[str] = ()) -> Any:
     """Load a model whose types are all trusted; otherwise ModelLoadError names the others."""
     import skops.io
 
-    allowed = {*TRUSTED, *trusted}
+    used = require_trusted(path, trusted)
     try:
-        unknown = [name for name in skops.io.get_untrusted_types(file=path) if name not in allowed]
-        if unknown:
-            raise ModelLoadError(
-                f"{path.name} holds types that are not trusted: {', '.join(sorted(unknown))}",
-                hint="use an estimator of scikit-learn, or have the deployment trust the types",
-            )
-        return skops.io.load(path, trusted=sorted(allowed & set(skops.io.get_untrusted_types(file=path))))
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as err:
+        return skops.io.load(path, trusted=used)
+    except _BROKEN as err:
         raise ModelLoadError(f"{path.name} cannot be loaded: {err}") from err
+
+
+def require_trusted(path: Path, trusted: Iterable[str] = ()) -> list[str]:
+    """Give the types in a file that skops leaves to us; ModelLoadError names those that are not trusted."""
+    import skops.io
+
+    try:
+        found = skops.io.get_untrusted_types(file=path)
+    except _BROKEN as err:
+        raise ModelLoadError(f"{path.name} cannot be loaded: {err}") from err
+    unknown = sorted(set(found) - {*TRUSTED, *trusted})
+    if unknown:
+        raise ModelLoadError(
+            f"{path.name} holds types that are not trusted: {', '.join(unknown)}",
+            hint="use an estimator of scikit-learn",
+        )
+    return sorted(found)
 
 
 def _renumber(node: Any, numbers: dict[int, int], names: dict[str, str]) -> None:

@@ -95,13 +95,14 @@ class Store:
         """Publish all files of a scratch folder as one immutable unit; the same content gives the same place.
 
         The digest covers names and bytes of the files, not `meta`. The manifest is written last and once:
-        a publication that was cut short is not there.
+        a publication that was cut short is not there. On a local folder, where it costs a rename, publishing again
+        replaces the files by equal ones: files that were damaged are whole again.
         """
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
         digest = content_digest(digests)
         key = f"{workflow}/{kind}/{digest[:20]}"
-        if not self.files.exists(f"{key}/{MANIFEST}"):
+        if self.local or not self.files.exists(f"{key}/{MANIFEST}"):
             manifest = {"digest": digest, "files": digests, "meta": dict(meta)}
             try:
                 self.files.upload(key, paths, folder)

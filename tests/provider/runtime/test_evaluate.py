@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sklearn.metrics import accuracy_score, precision_score, roc_auc_score, root_mean_squared_error
 
-from mlops_dag_factory.spec import EvaluateSpec
-from mlops_provider.exceptions import CheckpointBlockedError, ExpressionError
+from mlops_dag_factory.spec import EvaluateSpec, TrainSpec, TransformSpec
+from mlops_provider.exceptions import CheckpointBlockedError, DataError, DigestMismatchError, ExpressionError
 from mlops_provider.runtime import tracking
 from mlops_provider.runtime.records import run_records
 from mlops_provider.runtime.table import read_frame
@@ -91,3 +91,77 @@ def test_a_champion_that_cannot_be_compared_is_not_applicable(bench):
 
     assert [rule.result for rule in outcome.verdict.rules] == ["not_applicable", "passed"]
     assert "cannot be compared" in outcome.verdict.rules[0].why
+
+
+def derived(bench, data, sql):
+    return bench.run(TransformSpec(data="n", sql=sql), {"data": data}).outputs["data"]
+
+
+def test_a_metric_that_is_nan_is_named_with_its_reason(bench):
+    model, _, test = bench.model("sklearn:breast_cancer")
+    healthy = derived(bench, test, "SELECT * FROM n WHERE target = 1")
+
+    with pytest.raises(ExpressionError, match=r"'roc_auc' is missing: it is nan on \d+ rows with 1 different"):
+        evaluate(bench, model, healthy, gates=["roc_auc >= 0.5"])
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELECT * EXCLUDE alcohol FROM n", "no column 'alcohol'"),
+        ("SELECT * REPLACE ('a' || alcohol AS alcohol) FROM n", "column 'alcohol' is string, .* learned it as float"),
+        ("SELECT * REPLACE (target + 7 AS target) FROM n", "holds no class that the model knows"),
+        ("SELECT * REPLACE ('c' || target AS target) FROM n", "holds no class that the model knows"),
+        ("SELECT * REPLACE (nullif(target, 1) AS target) FROM n", "is missing in"),
+    ],
+)
+def test_data_that_the_model_does_not_fit_is_an_error(bench, sql, message):
+    model, _, test = bench.model("sklearn:wine")
+
+    with pytest.raises(DataError, match=message):
+        evaluate(bench, model, derived(bench, test, sql))
+
+
+def test_a_model_whose_digest_differs_is_not_evaluated(bench):
+    model, _, test = bench.model()
+    file = bench.store.open(model).folder / "model.skops"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+
+    with pytest.raises(DigestMismatchError, match=r"model\.skops has digest"):
+        evaluate(bench, model, test)
+    assert bench.store.files.list("flow/reports") == []
+
+
+def test_a_champion_that_learned_a_column_as_another_type_is_not_applicable(bench):
+    texts = bench.csv("t.csv", "c,y\n" + "".join(f"{'ab'[i % 2]},{i % 2}\n" for i in range(40)))
+    numbers = bench.csv("n.csv", "c,y\n" + "".join(f"{i % 2},{i % 2}\n" for i in range(40)))
+    spec = TrainSpec(data="d", target="y", estimator="sklearn.linear_model.LogisticRegression")
+    old, new = (bench.run(spec, {"data": data}).outputs["model"] for data in (texts, numbers))
+    tracking.set_alias(bench.tracking_uri, "flow", tracking.CHAMPION, bench.version(old).version)
+
+    [rule] = evaluate(bench, new, numbers, gates=["accuracy >= champion.accuracy"]).verdict.rules
+
+    assert rule.result == "not_applicable"
+    assert "column 'c' is integer, but the model learned it as string" in rule.why
+
+
+def test_many_classes_of_which_few_occur_fit_the_page(bench):
+    rows = bench.csv("many.csv", "x,y\n" + "".join(f"{i // 10},{i // 10}\n" for i in range(400)))
+    spec = TrainSpec(data="d", target="y", estimator="sklearn.tree.DecisionTreeClassifier")
+    model = bench.run(spec, {"data": rows}).outputs["model"]
+
+    outcome = evaluate(bench, model, derived(bench, rows, "SELECT * FROM n WHERE y > 35"), gates=["accuracy == 1"])
+
+    page = (bench.store.open(outcome.outputs["report"]).folder / "report.html").read_text()
+    assert "The 30 most frequent classes; 10 more are not shown." in page
+    assert page.count("<script") == page.count("http") == 0
+
+
+def test_probabilities_have_intervals_too(bench):
+    model, _, test = bench.model("sklearn:breast_cancer")
+
+    outcome = evaluate(bench, model, test, gates=["roc_auc > 0.5 and log_loss < 1"])
+
+    for name in ("roc_auc", "log_loss"):
+        low, high = outcome.details["intervals"][name]
+        assert low < outcome.metrics[name] < high

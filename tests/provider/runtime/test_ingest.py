@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fsspec
 import pandas as pd
 import pytest
 
 from mlops_dag_factory.spec import IngestSpec
-from mlops_provider.exceptions import DataError
+from mlops_provider.exceptions import ConfigError, DataError
 from mlops_provider.runtime.table import read_frame
 
 ROWS = "day,town,rain\n2024-01-01,Ulm,1.5\n2024-01-02,Bonn,NA\n2024-01-03,Ulm,\n"
@@ -63,13 +64,60 @@ def test_deduplication_keeps_the_latest_row_of_a_key(bench):
         ({"source": "empty.csv"}, "has no rows"),
         ({"source": "broken.parquet"}, "cannot be read as parquet"),
         ({"source": "predictions"}, "no labels"),
+        ({"source": "ragged.csv"}, r"Line: 3 .*3,4,5 Expected Number of Columns: 2 Found: 3"),
+        ({"source": "rain.csv", "columns": {"snow": "float"}}, "no column 'snow'"),
+        ({"source": "rain.csv", "columns": {"rain": "timestamp"}}, r"Line: 2 .*1.5"),
+        ({"source": "folder"}, "folder' is a folder"),
+        ({"source": "rain-*.csv"}, "does not exist"),
+        ({"source": "broken.json"}, "cannot be read as json"),
     ],
 )
 def test_bad_sources_are_named(bench, spec, message):
     (bench.root / "rain.csv").write_text(ROWS)
     (bench.root / "empty.csv").write_text("a,b\n")
+    (bench.root / "ragged.csv").write_text("a,b\n1,2\n3,4,5\n")
+    (bench.root / "broken.json").write_text("{no")
+    (bench.root / "folder").mkdir()
     (bench.root / "broken.parquet").write_bytes(b"PAR1 and then nothing")
 
     with pytest.raises(DataError, match=message):
         bench.run(IngestSpec(**spec))
     assert bench.store.files.list("flow/datasets") == []
+
+
+def test_two_sets_of_scikit_learn_are_both_read(bench):
+    frame = read_frame(bench.store, bench.dataset(["sklearn:iris", "sklearn:wine"]))
+
+    assert len(frame) == 150 + 178
+    assert frame["petal length (cm)"].notna().sum() == 150
+    assert frame["alcohol"].notna().sum() == 178
+
+
+def test_a_url_is_read_through_fsspec(bench):
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file(f"/{bench.root.name}/a.csv", b"x,y\n1,2\n")
+    memory.pipe_file(f"/{bench.root.name}/b.csv", b"x,y\n3,4\n")
+
+    frame = read_frame(bench.store, bench.dataset(f"memory://{bench.root.name}/*.csv"))
+
+    assert frame["x"].tolist() == [1, 3]
+
+
+def test_a_url_of_an_unknown_kind_says_what_to_install(bench):
+    with pytest.raises(ConfigError, match=r"'tape://x\.csv' cannot be reached"):
+        bench.dataset("tape://x.csv")
+
+
+def test_a_type_may_concern_one_of_many_files(bench):
+    (bench.root / "o1.csv").write_text("a\n1\n")
+    (bench.root / "o2.csv").write_text("a,c\n2,3\n")
+
+    frame = read_frame(bench.store, bench.dataset(["o1.csv", "o2.csv"], columns={"c": "string"}))
+
+    assert frame["c"].tolist()[1] == "3"
+
+
+def test_no_line_is_taken_for_a_remark(bench):
+    frame = read_frame(bench.store, bench.csv("hash.csv", "a,b\n#1,2\n3,4\n"))
+
+    assert frame["a"].tolist() == ["#1", "3"]

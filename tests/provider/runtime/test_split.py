@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from mlops_dag_factory.spec import SplitSpec
 from mlops_provider.exceptions import DataError
+from mlops_provider.runtime import split, table
 from mlops_provider.runtime.table import read_frame
 
 
@@ -45,7 +48,51 @@ def test_by_order_and_by_time_the_test_is_the_latest(bench, data_folder):
 
     found = parts(bench, data, by="time", keys=["time_hour"], test=0.25)
 
-    assert found["train"]["time_hour"].max() <= found["test"]["time_hour"].min()
+    assert found["train"]["time_hour"].max() < found["test"]["time_hour"].min()
+    assert len(found["test"]) == pytest.approx(26115 * 0.25, abs=3)
+
+
+@pytest.mark.parametrize("by", ["time", "hash", "group"])
+def test_a_row_without_its_key_is_an_error(bench, by):
+    data = bench.csv("holes.csv", "at,v\n" + "".join(f"{i if i % 5 else ''},{i}\n" for i in range(40)))
+
+    with pytest.raises(DataError, match="8 rows have no place"):
+        parts(bench, data, by=by, keys=["at"])
+    assert len(bench.store.files.list("flow/datasets")) == 1
+
+
+def test_values_that_are_all_different_cannot_be_stratified(bench):
+    data = bench.csv("n.csv", "n\n" + "".join(f"{i}\n" for i in range(20)))
+
+    with pytest.raises(DataError, match="each value of n is divided for itself"):
+        parts(bench, data, stratify="n")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"stratify": "origin"},
+        {"by": "order"},
+        {"by": "time", "keys": ["time_hour"]},
+        {"by": "hash", "keys": ["origin", "time_hour"]},
+    ],
+)
+def test_the_number_of_threads_changes_nothing(bench, data_folder, monkeypatch, fields):
+    data = bench.dataset(str(data_folder / "nyc_weather.csv"))
+    digests = []
+    for threads in (1, 4):
+
+        @contextmanager
+        def connect_with(spill=None, threads=threads):
+            with table.connect(spill) as connection:
+                connection.execute(f"SET threads = {threads}")
+                yield connection
+
+        monkeypatch.setattr(split, "connect", connect_with)
+        digests.append(bench.run(SplitSpec(data="d", **fields), {"data": data}).outputs)
+
+    assert digests[0] == digests[1]
 
 
 def test_by_hash_a_key_stays_on_its_side_when_data_grows(bench):

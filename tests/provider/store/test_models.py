@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 
+import pandas as pd
 import pytest
 import skops.io
 
 from mlops_provider.exceptions import DigestMismatchError, ModelLoadError
 from mlops_provider.store import skops_file
-from mlops_provider.store.models import PREDICTION_COLUMN, load_model
+from mlops_provider.store.models import PREDICTION_COLUMN, load_model, save_model
 
 CLASSIFIERS = [
     "sklearn.ensemble.HistGradientBoostingClassifier",
@@ -65,6 +67,32 @@ def test_types_that_are_not_trusted_are_named(tmp_path):
 
     with pytest.raises(ModelLoadError, match=r"not trusted: .*Danger"):
         skops_file.load(path)
+
+
+def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path):
+    frame = pd.DataFrame({"a": [1]})
+
+    with pytest.raises(ModelLoadError, match=r"not trusted: .*Danger"):
+        save_model(tmp_path, {"danger": Danger()}, golden=frame, baseline=frame)
+
+
+def test_a_type_that_the_deployment_trusts_but_cannot_import_is_an_error_of_the_model(tmp_path):
+    path = tmp_path / "model.skops"
+    path.write_bytes(skops.io.dumps({"danger": Danger()}))
+    [name] = skops.io.get_untrusted_types(file=path)
+    content = dict(zip_entries(path))
+    content["schema.json"] = content["schema.json"].replace(b'"Danger"', b'"Gone"')
+    with zipfile.ZipFile(path, "w") as file:
+        for entry, data in content.items():
+            file.writestr(entry, data)
+
+    with pytest.raises(ModelLoadError, match="cannot be loaded"):
+        skops_file.load(path, trusted=[name.replace("Danger", "Gone")])
+
+
+def zip_entries(path):
+    with zipfile.ZipFile(path) as file:
+        return [(name, file.read(name)) for name in file.namelist()]
 
 
 def test_a_pickle_is_no_model(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import random
@@ -50,6 +51,16 @@ def test_changed_content_is_found(tmp_path):
         store.open(ref, verify=True)
 
 
+def test_publishing_again_mends_what_was_changed(tmp_path):
+    store = Store(tmp_path)
+    ref = publish(store)
+    store.open(ref).files()[0].write_bytes(b"HELLO")
+
+    publish(store)
+
+    assert store.open(ref, verify=True).files()[0].read_bytes() == b"hello"
+
+
 def test_a_reference_with_another_digest_is_refused(store):
     ref = publish(store)
 
@@ -79,17 +90,23 @@ def publish_for_ever(root, seed):
 @pytest.mark.timeout(120)
 def test_a_killed_publication_is_whole_or_absent(tmp_path):
     store, chance = Store(tmp_path), random.Random(4)
-    for seed in range(25):
+    for seed in range(40):
+        before = len(store.files.list("flow/reports"))
         child = multiprocessing.get_context("fork").Process(target=publish_for_ever, args=(tmp_path, seed))
         child.start()
-        time.sleep(chance.uniform(0.005, 0.08))
+        while len(store.files.list("flow/reports")) == before:  # it is at work
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.02))
         os.kill(child.pid, signal.SIGKILL)
         child.join()
 
     names = store.files.list("flow/reports")
     whole = [name for name in names if store.files.exists(f"flow/reports/{name}/manifest.json")]
-    assert len(whole) > 25
+    assert len(names) >= 40
+    assert whole
     for name in whole:
-        manifest = store.files.read(f"flow/reports/{name}/manifest.json")
-        digest = __import__("json").loads(manifest)["digest"]
+        digest = json.loads(store.files.read(f"flow/reports/{name}/manifest.json"))["digest"]
         store.open(ReportRef(uri=store.uri(f"flow/reports/{name}"), digest=digest), verify=True)
+    for name in set(names) - set(whole):
+        with pytest.raises(NotFoundInStoreError):
+            store.open(ReportRef(uri=store.uri(f"flow/reports/{name}"), digest="0" * 64))

@@ -1,76 +1,107 @@
-"""A look at each column before any score: what cannot be compared is reported, and does not lose the rest."""
+"""A look at each column before any score: what cannot be compared is named, and does not lose the rest."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlops_provider.store.models import Signature
+    from mlops_provider.store.models import Feature, Signature
+
+NUMBERS = frozenset({"float", "integer"})
+_NEARLY_ALWAYS = 0.9
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Comparable:
-    """Baseline and window with the same feature columns, and why the other columns were left out."""
+    """The columns of baseline and window that can be compared, in one type each.
 
-    baseline: pd.DataFrame
-    window: pd.DataFrame
-    numbers: list[str]
-    categories: list[str]
-    bad: dict[str, str]
+    `bad` says of the others why not; they count as drifted. `notes` say what is odd about a column although it can
+    be compared, or that it has nothing to compare on either side. Times are in none of them: they always move on.
+    """
+
+    baseline: dict[str, pd.Series[Any]] = field(default_factory=dict)
+    window: dict[str, pd.Series[Any]] = field(default_factory=dict)
+    numbers: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+    bad: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Number of features that could drift."""
+        return len(self.numbers) + len(self.categories) + len(self.bad)
 
 
 def compare_columns(signature: Signature, baseline: pd.DataFrame, window: pd.DataFrame) -> Comparable:
-    """Bring both sides to the same columns and types; infinite values count as missing."""
-    import numpy as np
-    import pandas as pd
-
-    left, right = {}, {}
-    numbers: list[str] = []
-    categories: list[str] = []
-    bad: dict[str, str] = {}
+    """Bring both sides of every feature to one type; infinite values count as missing."""
+    found = Comparable()
     for feature in signature.features:
         logged = f"{FEATURE_PREFIX}{feature.name}"
+        if feature.type == "timestamp":
+            continue
         if logged not in window:
-            bad[feature.name] = "is not in the prediction log"
-            continue
-        if feature.type in {"float", "integer"}:
-            sides = [
-                pd.to_numeric(column, errors="coerce").astype(float)
-                for column in (baseline[feature.name], window[logged])
-            ]
-            before, after = (side.replace([np.inf, -np.inf], np.nan) for side in sides)
-            kind = numbers
+            found.bad[feature.name] = "is not in the prediction log"
+        elif feature.name not in baseline:
+            found.bad[feature.name] = "is not in the baseline"
         else:
-            before, after = (
-                column.astype("string").astype(object) for column in (baseline[feature.name], window[logged])
-            )
-            kind = categories
-        if before.isna().all() or after.isna().all():
-            bad[feature.name] = f"has no value in the {'baseline' if before.isna().all() else 'window'}"
-            continue
-        left[feature.name], right[feature.name] = before, after
-        kind.append(feature.name)
-    return Comparable(pd.DataFrame(left), pd.DataFrame(right), numbers, categories, bad)
+            _compare(feature, baseline[feature.name], window[logged], found)
+    return found
 
 
 def missing_shares(signature: Signature, window: pd.DataFrame) -> dict[str, float]:
-    """Give the share of missing or infinite values of each feature in the window; a column that is gone is 1."""
-    import numpy as np
-
+    """Give the share of each feature's values that are missing, infinite or of a wrong type; 1 when it is gone."""
     shares = {}
     for feature in signature.features:
         logged = f"{FEATURE_PREFIX}{feature.name}"
-        if logged not in window:
-            shares[feature.name] = 1.0
-            continue
-        column = window[logged]
-        missing = column.isna()
-        if feature.type in {"float", "integer"}:
-            missing |= np.isinf(column.astype(float))
-        shares[feature.name] = float(missing.mean())
+        column = window.get(logged)
+        shares[feature.name] = 1.0 if column is None else float(values_of(feature.type, column).isna().mean())
     return shares
+
+
+def values_of(kind: str, column: pd.Series[Any]) -> pd.Series[Any]:
+    """Give a column's values: finite floats for numbers, text for categories, NaN or None where there is none."""
+    import numpy as np
+    import pandas as pd
+
+    if kind in NUMBERS:
+        return pd.to_numeric(column, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
+    text = column.astype("string").astype(object)
+    return text.where(text.notna(), None)
+
+
+def _compare(feature: Feature, baseline: pd.Series[Any], window: pd.Series[Any], found: Comparable) -> None:
+    before, after = values_of(feature.type, baseline), values_of(feature.type, window)
+    lost = int((after.isna() & window.notna()).sum())
+    infinite = _infinite(window) if feature.type in NUMBERS else 0
+    if lost > infinite:
+        found.bad[feature.name] = f"has text instead of numbers ({lost - infinite:,} rows)"
+    elif before.isna().all() and after.isna().all():
+        found.notes[feature.name] = "has no value, in the baseline neither"
+    elif after.isna().all():
+        found.bad[feature.name] = "has only infinite values" if infinite == len(window) else "has no value any more"
+    elif before.isna().all():
+        found.bad[feature.name] = "has values, which it had not in the baseline"
+    else:
+        found.baseline[feature.name], found.window[feature.name] = before, after
+        (found.numbers if feature.type in NUMBERS else found.categories).append(feature.name)
+        if infinite:
+            found.notes[feature.name] = f"has infinite values ({infinite:,} rows)"
+        elif (only := _only_value(after)) is not None and (before == only).mean() < _NEARLY_ALWAYS:
+            found.notes[feature.name] = f"is always {only}"
+
+
+def _only_value(column: pd.Series[Any]) -> Any:
+    values = column.dropna()
+    return values.iloc[0] if (values == values.iloc[0]).all() else None
+
+
+def _infinite(column: pd.Series[Any]) -> int:
+    import numpy as np
+    import pandas as pd
+
+    return int(np.isinf(pd.to_numeric(column, errors="coerce").astype(float)).sum())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConflictError
@@ -24,13 +24,15 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:
     store = context.store()
     report: ReportRef = one(inputs, "report", ReportRef)
     content = json.loads((store.open(report).folder / "report.json").read_bytes())
+    window = next((ref.uri for ref in inputs.get("window", [])), "")
     key = f"{context.workflow}/monitor/{config.environment}/decisions"
     while True:
         documents = history(store, key)
         made = [document.data for document in documents if document.data["id"] == context.identity]
         if made:
             return _outcome(made[0])
-        entry = _decide(config, context, content, report, [document.data for document in documents])
+        earlier = [document.data for document in documents]
+        entry = {**_decide(config, content, earlier), "id": context.identity, "window": window, "report": report.uri}
         try:
             write_document(store, key, entry, after=documents[-1].revision if documents else 0)
         except ConflictError:
@@ -38,35 +40,50 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:
         return _outcome(entry)
 
 
-def _decide(
-    config: MonitorSpec, context: RunContext, content: dict[str, Any], report: ReportRef, earlier: list[dict[str, Any]]
-) -> dict[str, Any]:
-    verdict = content["verdict"]
-    reasons = [rule["why"] for rule in verdict["rules"] if rule["result"] == "failed"][:KEPT_REASONS]
-    if content["vacuous"]:
-        reasons = [content["vacuous"]]
-    elif not reasons:
-        reasons = [f"warning: {rule['why']}" for rule in verdict["rules"] if rule["result"] == "warned"][:KEPT_REASONS]
-    decision = decide(earlier, verdict["status"], reasons, config.policy, config.on_breach, datetime.now(UTC))
-    return {
-        "id": context.identity,
-        "at": now(),
-        "status": verdict["status"],
-        "breach": decision.breach,
-        "actions": list(decision.actions),
-        "why": decision.why,
-        "report": report.uri,
-        "metrics": content["metrics"],
-    }
-
-
 def read_decisions(store: Store, workflow: str, environment: str) -> list[dict[str, Any]]:
     """Read the monitoring history of a service, oldest first."""
     return [document.data for document in history(store, f"{workflow}/monitor/{environment}/decisions")]
 
 
+def _decide(config: MonitorSpec, content: dict[str, Any], earlier: list[dict[str, Any]]) -> dict[str, Any]:
+    verdict = content["verdict"]
+    at = now()
+    decision = decide(
+        earlier, verdict["status"], _reasons(content), config.policy, config.on_breach, datetime.fromisoformat(at)
+    )
+    return {
+        "at": at,
+        "status": verdict["status"],
+        "breach": decision.breach,
+        "actions": list(decision.actions),
+        "why": decision.why,
+        "rules": [rule for rule in verdict["rules"] if rule["result"] == "failed"],
+        "metrics": content["metrics"],
+    }
+
+
+def _reasons(content: dict[str, Any]) -> list[str]:
+    """Give the sentences that led to the verdict: of what failed, else of what warns or could not be judged."""
+    if content["vacuous"]:
+        return [content["vacuous"]]
+
+    def said(result: str, before: str = "") -> list[str]:
+        rules = [rule for rule in content["verdict"]["rules"] if rule["result"] == result]
+        return list(dict.fromkeys(f"{before}{rule['why']}" for rule in rules))
+
+    reasons = said("failed") or [*said("warned", "warning: "), *said("not_applicable", "not judged: ")]
+    return reasons[:KEPT_REASONS]
+
+
 def _outcome(entry: dict[str, Any]) -> Outcome:
     actions = ", ".join(entry["actions"]) or "nothing is done"
-    reason = {"why": entry["why"], "report": entry["report"], "monitor": entry["id"], "metrics": entry["metrics"]}
+    reason = {
+        "why": entry["why"],
+        "rules": entry["rules"],
+        "metrics": entry["metrics"],
+        "window": entry["window"],
+        "report": entry["report"],
+        "monitor": entry["id"],
+    }
     summary = f"**{'Breach' if entry['breach'] else 'No breach'}**: {entry['why']}.\n\nActions: {actions}."
     return Outcome(summary=summary, details={**entry, "reason": reason})

@@ -24,39 +24,60 @@ class Watched:
         self.bench = bench
         ref, self.train, self.test = bench.model(source, estimator, **fields)
         self.ref = ModelRef(uri=ref.uri, digest=ref.digest, name="flow", version="1")
-        change = Change(id="release", action="release", by="ana", at=now())
-        set_version(bench.store, "flow", "production", ServedVersion(version="1", model=self.ref), change)
+        self.release("1")
         self.model = load_model(bench.store, self.ref)
         self.rows = read_frame(bench.store, self.test)
         self.runs = 0
 
-    def log(self, frame, *, minutes_ago=0, name=""):
-        """Write answered requests, one row each; give their ids."""
-        names = self.model.signature.names()
-        ids = [f"r-{uuid.uuid4().hex[:12]}" for _ in range(len(frame))]
-        at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
-        table = pd.DataFrame(
-            {
-                "request_id": ids,
-                "row": np.zeros(len(frame), dtype="int32"),
-                "ts": [at + timedelta(milliseconds=i) for i in range(len(frame))],
-                "version": "1",
-                "prediction": self.model.predict(frame[names]),
-                "probability": 0.9,
-                "latency_ms": 1.0,
-                "status": 200,
-                **{f"x_{column}": frame[column].to_numpy() for column in names},
-            }
-        )
-        folder = self.bench.root / "store/flow/predictions/production/version=1/day=2026-01-01/hour=00"
-        folder.mkdir(parents=True, exist_ok=True)
-        table.to_parquet(folder / f"{name or uuid.uuid4().hex}.parquet", index=False)
-        return ids
+    def release(self, version):
+        """Make a version live; it is the same model."""
+        change = Change(id=f"release-{version}", action="release", by="ana", at=now())
+        set_version(self.bench.store, "flow", "production", ServedVersion(version=version, model=self.ref), change)
 
-    def deliver(self, ids, truth, name="labels.csv"):
+    def table(self, frame, *, minutes_ago=0, version="1", **columns):
+        """Give the log's rows of answered requests, one row each; `columns` replace or add some."""
+        names = self.model.signature.names()
+        at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+        table = {
+            "schema_version": np.ones(len(frame), dtype="int32"),
+            "request_id": [f"r-{uuid.uuid4().hex[:12]}" for _ in range(len(frame))],
+            "row": np.zeros(len(frame), dtype="int32"),
+            "ts": pd.Series([at + timedelta(microseconds=i) for i in range(len(frame))], dtype="datetime64[us, UTC]"),
+            "model": "flow",
+            "version": version,
+            "digest": self.ref.digest,
+            "environment": "production",
+            "role": "primary",
+            "prediction": self.model.predict(frame[names]),
+            "probability": 0.9,
+            "latency_ms": 1.0,
+            "status": np.full(len(frame), 200, dtype="int16"),
+            **{f"x_{column}": frame[column].to_numpy() for column in names},
+        }
+        return pd.DataFrame({**table, **columns})
+
+    def folder(self, at, version="1"):
+        key = f"flow/predictions/production/version={version}/day={at:%Y-%m-%d}/hour={at:%H}"
+        return self.bench.root / "store" / key
+
+    def write(self, table, name="", version="1"):
+        """Write rows where the server would; give their ids."""
+        for at, rows in table.groupby(table["ts"].dt.floor("h")):
+            folder = self.folder(at, version)
+            folder.mkdir(parents=True, exist_ok=True)
+            rows.to_parquet(folder / f"{name or uuid.uuid4().hex}.parquet", index=False)
+        return list(table["request_id"])
+
+    def log(self, frame, *, minutes_ago=0, version="1", **columns):
+        table = self.table(frame, minutes_ago=minutes_ago, version=version, **columns)
+        return self.write(table, version=version)
+
+    def deliver(self, ids, truth, name="labels.csv", **columns):
+        """Write a file of labels."""
         folder = self.bench.root / "labels"
         folder.mkdir(exist_ok=True)
-        pd.DataFrame({"request_id": ids, "target": list(truth)}).to_csv(folder / name, index=False)
+        table = pd.DataFrame({"request_id": ids, "target": list(truth), **columns})
+        table.to_csv(folder / name, index=False) if name.endswith(".csv") else table.to_parquet(folder / name)
 
     def phase(self, phase, spec, inputs):
         context = self.bench.context(phase, f"monitor.{phase}", run_id=f"monitor__{self.runs}")
@@ -69,6 +90,17 @@ class Watched:
         spec = MonitorSpec(**{"window": {"rows": 5000}, **fields})
         window = self.phase("window", spec, {})
         return window, self.phase("check", spec, {"window": window.outputs.get("window")}), spec
+
+    def window(self, **fields):
+        """Run the window; give its outcome and its rows."""
+        self.runs += 1
+        spec = MonitorSpec(**{"window": {"rows": 5000}, "checks": {"data_drift": {}}, **fields})
+        outcome = self.phase("window", spec, {})
+        ref = outcome.outputs.get("window")
+        return outcome, read_frame(self.bench.store, ref) if ref else None
+
+    def report(self, outcome):
+        return self.bench.store.open(outcome.outputs["report"]).folder
 
 
 @pytest.fixture

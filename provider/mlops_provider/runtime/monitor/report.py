@@ -1,0 +1,98 @@
+"""The report of a check: numbers as JSON, words as Markdown, and a page with the verdict and every column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from mlops_provider.store.store import json_bytes
+from mlops_provider.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops_provider.runtime.contract import RunContext
+    from mlops_provider.verdicts import RuleResult
+
+PLOTS = "evidently.html"
+_STYLE = (
+    ":root{color-scheme:light dark}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+    "table{border-collapse:collapse;width:100%}"
+    "th,td{padding:.25rem .8rem .25rem 0;text-align:left;vertical-align:top;border-bottom:1px solid #8884}"
+    "code{font-size:.85rem;overflow-wrap:anywhere}.dim{opacity:.65}"
+    "td.bar{width:30%}td.bar i{display:block;height:.8rem;margin-top:.35rem;background:#1a7f37;border-radius:2px}"
+    "td.bar i.over{background:#c93c37}"
+)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the checks have found so far; `vacuous` says why nothing was judged."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    rules: list[RuleResult] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
+    methods: dict[str, str] = field(default_factory=dict)
+    threshold: float = 0.0
+    bad_columns: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    vacuous: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Conclude from the rules."""
+        return Verdict(status="vacuous") if self.vacuous else Verdict.of(self.rules)
+
+    def summary(self) -> str:
+        """Give verdict and metrics in Markdown."""
+        words = f"{self.vacuous[:1].upper()}{self.vacuous[1:]}.\n\n" if self.vacuous else ""
+        lines = "".join(f"| {name} | {value:.4g} |\n" for name, value in self.metrics.items())
+        return f"{words}{self.verdict.to_markdown()}\n| metric | value |\n|---|---|\n{lines}"
+
+
+def write_report(folder: Path, context: RunContext, found: Findings) -> None:
+    """Write report.json, report.md and report.html; the page leads to Evidently's, where there is one."""
+    content: dict[str, Any] = {
+        "identity": context.identity,
+        "verdict": found.verdict.to_dict(),
+        "vacuous": found.vacuous,
+        "metrics": found.metrics,
+        "scores": found.scores,
+        "methods": found.methods,
+        "bad_columns": found.bad_columns,
+        "notes": found.notes,
+    }
+    (folder / "report.json").write_bytes(json_bytes(content))
+    title = f"{context.workflow}: monitor"
+    (folder / "report.md").write_text(f"# {title}\n\n{found.summary()}")
+    (folder / "report.html").write_text(_page(title, context, found, plots=(folder / PLOTS).exists()))
+
+
+def _page(title: str, context: RunContext, found: Findings, *, plots: bool) -> str:
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(found.summary())
+    link = f"<p><a href='{PLOTS}'>Distributions of every column</a> (Evidently, 5 MB)</p>" if plots else ""
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
+        f"<meta name=viewport content='width=device-width'><style>{_STYLE}</style><body><h1>{escape(title)}</h1>"
+        f"<p class=dim>run <code>{escape(context.run_id)}</code></p>{body}{_columns(found)}{link}</body></html>"
+    )
+
+
+def _columns(found: Findings) -> str:
+    """Write a table of the features: first what cannot be compared, then by score, the worst first."""
+    lines = [f"<tr><th>{escape(name)}<td>—<td class=bar><td>{escape(why)}" for name, why in found.bad_columns.items()]
+    for name, score in sorted(found.scores.items(), key=lambda item: -item[1]):
+        width = min(score / (found.threshold * 4), 1) * 100
+        over = " class=over" if score >= found.threshold else ""
+        said = escape("; ".join(text for text in (found.methods[name], found.notes.get(name, "")) if text))
+        lines.append(
+            f"<tr><th>{escape(name)}<td>{score:.3f}<td class=bar><i{over} style='width:{width:.0f}%'></i><td>{said}"
+        )
+    if not lines:
+        return ""
+    head = "<tr><th>feature<th>score<th><th>method, and what is odd"
+    return f"<h2>Features</h2><p>Drifted from {found.threshold:g}.</p><table>{head}{''.join(lines)}</table>"

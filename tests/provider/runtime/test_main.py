@@ -1,0 +1,72 @@
+"""The command that runs one phase: what it prints, and with which code it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mlops_provider.refs import DatasetRef, ref_from_dict
+
+
+def task(bench, spec, config, phase, **inputs):
+    return {
+        "spec": f"mlops_dag_factory.spec:{spec}",
+        "config": config,
+        "inputs": {field: [ref.to_dict()] for field, ref in inputs.items()},
+        "context": bench.context(phase, "").to_dict(),
+    }
+
+
+def command(phase, text, stdin=None):
+    arguments = [sys.executable, "-m", "mlops_provider.runtime", phase, text]
+    return subprocess.run(arguments, check=False, capture_output=True, text=True, input=stdin, timeout=120)
+
+
+def test_the_last_line_is_what_goes_to_xcom(bench):
+    done = command("ingest", json.dumps(task(bench, "IngestSpec", {"source": "sklearn:iris"}, "rows")))
+
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout.splitlines()[-1])
+    data = ref_from_dict(value["outputs"]["data"])
+    assert isinstance(data, DatasetRef)
+    assert data == bench.dataset("sklearn:iris")
+    assert bench.store.files.exists(bench.store.key(value["record"]))
+
+
+def test_a_long_task_comes_through_standard_input(bench):
+    data = bench.dataset("sklearn:iris")
+    text = json.dumps(task(bench, "SplitSpec", {"data": "rows", "test": 0.5}, "parts", data=data))
+
+    done = command("split", "-", stdin=text)
+
+    assert json.loads(done.stdout.splitlines()[-1])["outputs"]["test"]["rows"] == 75
+
+
+@pytest.mark.parametrize(
+    ("spec", "config", "store_url", "code", "message"),
+    [
+        ("IngestSpec", {"source": "nowhere.csv"}, None, 1, "nowhere.csv' does not exist"),
+        ("IngestSpec", {"sauce": "x"}, None, 1, "source: Field required; sauce: Extra inputs"),
+        ("NoSpec", {}, None, 1, "cannot be read: AttributeError"),
+        ("IngestSpec", {"source": "sklearn:iris"}, "/proc/none", 75, "cannot be written"),
+    ],
+)
+def test_the_code_says_whether_a_retry_may_help(bench, spec, config, store_url, code, message):
+    wanted = task(bench, spec, config, "rows")
+    if store_url:
+        wanted["context"]["store_url"] = store_url
+
+    done = command("ingest", json.dumps(wanted))
+
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_what_is_no_task_is_said(bench):
+    assert command("bake", "{}").returncode == 1
+    assert "cannot be read" in command("ingest", "{").stderr
+    assert subprocess.run([sys.executable, "-m", "mlops_provider.runtime"], check=False).returncode == 2
