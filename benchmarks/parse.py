@@ -56,9 +56,10 @@ phases:
 OURS = """
 import sys, time, tracemalloc, json
 from pathlib import Path
-from mlops_dag_factory.loader import sorted_files, workflow_dags
+from mlops_dag_factory.loader import workflow_dags
+from mlops_dag_factory.source import workflow_files
 folder = Path(sys.argv[1])
-files = sorted_files(folder)
+files = workflow_files(folder)
 list(workflow_dags(files[:1], base=folder))
 if "memory" in sys.argv:
     tracemalloc.start()
@@ -77,7 +78,8 @@ else:
 START = """
 import os, sys, time, json
 from pathlib import Path
-from mlops_dag_factory.loader import sorted_files, workflow_dags
+from mlops_dag_factory.loader import workflow_dags
+from mlops_dag_factory.source import workflow_files
 folder = Path(sys.argv[1])
 list(workflow_dags(sorted_files(folder)[:1], base=folder))
 os.environ["_AIRFLOW_PARSING_CONTEXT_DAG_ID"] = sys.argv[2]

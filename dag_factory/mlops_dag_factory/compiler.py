@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
-from mlops_dag_factory.phases import phase_types
-from mlops_dag_factory.spec.base import PhaseOptions, PhaseSpec
-from mlops_dag_factory.spec.data import IngestSpec
-from mlops_dag_factory.spec.service import ApproveSpec
+from mlops_dag_factory.notices import notices, resolve
+from mlops_dag_factory.options import airflow_options
+from mlops_dag_factory.spec.phase import PhaseOptions
+from mlops_dag_factory.tasks import build_tasks
 from mlops_provider.assets import retrain_uri
+from mlops_provider.operators.parameters import PRESET, SCENE, SCENE_RUN
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
-    from mlops_dag_factory.spec import MonitorSpec, Workflow
+    from mlops_dag_factory.spec import MonitorSpec, ParameterSpec, Workflow
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
-DEFAULT_RETRIES = 2
-DEFAULT_RETRY_DELAY = timedelta(seconds=30)
 MONITOR_SUFFIX = ".monitor"
-_NOT_CONFIG = {*PhaseOptions.model_fields, "title", "description"}
 
 
 def compile_workflow(workflow: Workflow) -> DAG:
-    """Compile the phases to one DAG with one task per phase; the same workflow gives the same DAG."""
+    """Compile the phases to one DAG; the same workflow gives the same DAG."""
+    schedule = workflow.schedule
     dag = DAG(
         workflow.workflow,
         dag_display_name=workflow.title or workflow.workflow,
         description=_first_line(workflow.description),
         doc_md=workflow.description or None,
         schedule=_schedule(workflow),
-        start_date=START if workflow.schedule.catchup else None,  # without one, the first run waits for the next date
-        catchup=workflow.schedule.catchup,
+        start_date=START if schedule.catchup else None,  # without one, the first run waits for the next date
+        catchup=schedule.catchup,
         max_active_runs=1,
-        tags=workflow.tags,
-        params={name: _param(spec) for name, spec in workflow.parameters.items()},
+        max_consecutive_failed_dag_runs=1 if schedule.on_failure == "stop" else 0,
+        tags=[*workflow.tags, *([f"team:{workflow.team}"] if workflow.team else [])],
+        params=_params(workflow),
         render_template_as_native_obj=False,
     )
-    tasks = {name: _task(dag, workflow, name, phase) for name, phase in workflow.phases.items()}
-    for name in workflow.phases:
-        for upstream in sorted(workflow.upstream(name)):
-            tasks[upstream].set_downstream(tasks[name])
+    build_tasks(dag, workflow)
     return dag
 
 
@@ -68,7 +65,7 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
         "spec": "mlops_dag_factory.spec.monitor:MonitorSpec",
         "config": config,
     }
-    options = {"dag": dag, **_options(workflow, PhaseOptions())}
+    options = {"dag": dag, **airflow_options(workflow, PhaseOptions())}
     window = ReadWindowOperator(task_id="window", **common, **options)
     check = CheckWindowOperator(task_id="check", inputs={"window": [("window", "window")]}, **common, **options)
     inputs = {"window": [("window", "window")], "report": [("check", "report")]}
@@ -77,72 +74,6 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
     for action in monitor.on_breach:
         decide >> _action(action, workflow, monitor, options)
     return dag
-
-
-def _task(dag: DAG, workflow: Workflow, name: str, phase: PhaseSpec) -> BaseOperator:
-    entry = phase_types()[phase.type]
-    return entry.operator_class()(
-        task_id=name,
-        dag=dag,
-        workflow=workflow.workflow,
-        spec=entry.spec,
-        config=_config(workflow, name, phase),
-        inputs=_inputs(workflow, phase),
-        doc_md=phase.description or None,
-        task_display_name=phase.title or None,
-        **_options(workflow, phase),
-    )
-
-
-def _config(workflow: Workflow, name: str, phase: PhaseSpec) -> dict[str, Any]:
-    own = phase.__class__.__annotations__  # an option that a phase type defines anew is its own key
-    config = phase.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_CONFIG.difference(own))
-    if isinstance(phase, IngestSpec) and phase.labels is None and workflow.monitor and workflow.monitor.labels:
-        sources = [phase.source] if isinstance(phase.source, str) else phase.source
-        if "predictions" in sources:
-            config["labels"] = workflow.monitor.labels.model_dump(mode="json", exclude_defaults=True)
-    if isinstance(phase, ApproveSpec) and not phase.evidence:
-        before = workflow.ancestors(name)
-        config["evidence"] = [other for other, spec in workflow.phases.items() if other in before and spec.checkpoint]
-    return config
-
-
-def _inputs(workflow: Workflow, phase: PhaseSpec) -> dict[str, list[tuple[str, str]]]:
-    return {
-        field: [_source(workflow, reference) for reference in references]
-        for field, references in phase.references().items()
-    }
-
-
-def _source(workflow: Workflow, reference: str) -> tuple[str, str]:
-    name, _, output = reference.partition(".")
-    return name, output or workflow.phases[name].default_output or ""
-
-
-def _options(workflow: Workflow, phase: PhaseOptions) -> dict[str, Any]:
-    """Turn the options that every phase has into Airflow's; the phase's own win over the workflow's defaults."""
-
-    def pick(name: str, otherwise: Any) -> Any:
-        for options in (phase, workflow.defaults):
-            value = getattr(options, name)
-            if value is not None:
-                return value
-        return otherwise
-
-    resources = phase.resources if "resources" in phase.model_fields_set else workflow.defaults.resources
-    options: dict[str, Any] = {
-        "owner": workflow.owner,
-        "retries": pick("retries", DEFAULT_RETRIES),
-        "retry_delay": pick("retry_delay", DEFAULT_RETRY_DELAY),
-        "execution_timeout": pick("timeout", None) if not isinstance(phase, ApproveSpec) else None,
-        "pool_slots": resources.pool_slots,
-        "priority_weight": resources.priority,
-    }
-    if resources.pool:
-        options["pool"] = resources.pool
-    if resources.executor:
-        options["executor"] = resources.executor
-    return options
 
 
 def _action(action: str, workflow: Workflow, monitor: MonitorSpec, options: dict[str, Any]) -> BaseOperator:
@@ -155,10 +86,12 @@ def _action(action: str, workflow: Workflow, monitor: MonitorSpec, options: dict
     if action == "retrain":
         from mlops_provider.operators.retrain import RequestRetrainingOperator
 
-        return RequestRetrainingOperator(**common)
+        return RequestRetrainingOperator(**common, **notices(workflow, "monitor", [], kind="retrain"))
     from mlops_provider.operators.notify import NotifyBreachOperator
 
-    return NotifyBreachOperator(connections=monitor.notify, **common)
+    told = [target for spec in workflow.notify if "breach" in spec.events for target in resolve(workflow, spec.to)]
+    connections = list(dict.fromkeys([*monitor.notify, *(target for target in told if isinstance(target, str))]))
+    return NotifyBreachOperator(connections=connections, **common)
 
 
 def _schedule(workflow: Workflow) -> Any:
@@ -174,7 +107,28 @@ def _cron(expression: str, timezone: str) -> CronTriggerTimetable:
     return CronTriggerTimetable(expression, timezone=timezone)
 
 
-def _param(spec: Any) -> Param:
+def _params(workflow: Workflow) -> dict[str, Param]:
+    """Give the trigger form: what chooses presets and scenes, and every parameter that is not asked for later."""
+    form: dict[str, Param] = {}
+    if workflow.presets:
+        text = "Values that count where the fields below keep their defaults."
+        named = dict.fromkeys(name for values in workflow.presets.values() for name in values)
+        defaults = {name: workflow.parameters[name].default for name in named}
+        form[PRESET] = _choice(workflow.presets, text, presets=workflow.presets, defaults=defaults)
+    if workflow.scenes:
+        text = "Run these phases only; what they need of others comes from an earlier run."
+        form[SCENE] = _choice(workflow.scenes, text, scenes=workflow.scenes)
+        about = "Run that a scene starts from; empty: the latest that has what is needed."
+        form[SCENE_RUN] = Param(None, type=["null", "string"], description=about)
+    form |= {name: _param(spec) for name, spec in workflow.parameters.items() if not spec.ask}
+    return form
+
+
+def _choice(names: Any, description: str, **more: Any) -> Param:
+    return Param(None, enum=[None, *names], type=["null", "string"], description=description, **more)
+
+
+def _param(spec: ParameterSpec) -> Param:
     if spec.required:
         return Param(description=spec.description or None, **spec.json_schema())
     return Param(spec.default, description=spec.description or None, **spec.json_schema())

@@ -16,11 +16,14 @@ from airflow.sdk import DAG, get_parsing_context
 from mlops_dag_factory.compiler import MONITOR_SUFFIX, compile_monitor, compile_workflow
 from mlops_dag_factory.errors import Problem, WorkflowError
 from mlops_dag_factory.reading import read_workflow
+from mlops_dag_factory.source import workflow_files
 from mlops_provider.exceptions import MlopsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+PROFILE = "MLOPS_PROFILE"
+"""Environment variable that names the profile of this deployment."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -32,13 +35,8 @@ def load_workflows(folder: str | Path = "workflows") -> None:
     """
     namespace = sys._getframe(1).f_globals  # noqa: SLF001 (the DAG file stays two lines)
     base = Path(namespace["__file__"]).resolve().parent
-    for dag in workflow_dags(sorted_files(base / folder), base=base):
+    for dag in workflow_dags(workflow_files(base / folder), base=base):
         namespace[f"dag_{dag.dag_id}"] = dag
-
-
-def sorted_files(folder: Path) -> list[Path]:
-    """Give the workflow files below a folder, in an order that does not change."""
-    return sorted(path for pattern in ("*.yaml", "*.yml") for path in folder.rglob(pattern))
 
 
 def workflow_dags(files: Iterable[Path], *, base: Path) -> Iterator[DAG]:
@@ -61,7 +59,7 @@ def workflow_dags(files: Iterable[Path], *, base: Path) -> Iterator[DAG]:
 def _file_dags(file: Path, wanted: str | None) -> Iterator[DAG]:
     if wanted and wanted.removesuffix(MONITOR_SUFFIX).encode() not in file.read_bytes():
         return  # a look at the bytes is a hundred times cheaper than reading the workflow
-    workflow = read_workflow(file)
+    workflow = read_workflow(file, os.environ.get(PROFILE, ""))
     if wanted not in {None, workflow.workflow, workflow.workflow + MONITOR_SUFFIX}:
         return
     if wanted != workflow.workflow + MONITOR_SUFFIX:

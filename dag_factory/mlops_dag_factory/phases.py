@@ -46,6 +46,7 @@ BUILT_IN = (
     PhaseType("approve", f"{_SPEC}.service:ApproveSpec", f"{_OPERATORS}.approve:ApproveReleaseOperator"),
     PhaseType("release", f"{_SPEC}.service:ReleaseSpec", f"{_OPERATORS}.release:ReleaseModelOperator"),
     PhaseType("operator", f"{_SPEC}.operator:OperatorSpec", f"{_OPERATORS}.operator:run_operator"),
+    PhaseType("workflow", f"{_SPEC}.sub_workflow:SubWorkflowSpec", f"{_OPERATORS}.workflow:StartWorkflowOperator"),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mlops_dag_factory.checks import check, check_data, may_hold_secrets
 from mlops_dag_factory.errors import Problem, WorkflowError
-from mlops_dag_factory.source import Document, parse, read_text_of
+from mlops_dag_factory.source import Document, compose, parse, read_text_of
 from mlops_dag_factory.spec import Workflow
 from mlops_dag_factory.violations import violations
 
@@ -24,10 +24,11 @@ _PLACEHOLDER = "unnamed"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading gave: the workflow, unless there are errors, and all problems in the order of the file."""
+    """What reading gave: the workflow, unless there are errors; all problems in order; where everything stands."""
 
     workflow: Workflow | None
     problems: tuple[Problem, ...] = ()
+    document: Document | None = None
 
     def result(self) -> Workflow:
         """Give the workflow, or raise WorkflowError with all problems."""
@@ -36,36 +37,57 @@ class Reading:
         return self.workflow
 
 
-def read_workflow(path: Path) -> Workflow:
+def read_workflow(path: Path, profile: str = "") -> Workflow:
     """Read a workflow file; WorkflowError carries all its problems."""
-    return inspect_workflow(path).result()
+    return inspect_workflow(path, profile).result()
 
 
-def read_text(text: str, file: str = "<text>") -> Workflow:
+def read_text(text: str, file: str = "<text>", profile: str = "") -> Workflow:
     """Read a workflow from YAML text; WorkflowError carries all its problems, filed under `file`."""
-    return inspect_text(text, file).result()
+    return inspect_text(text, file, profile).result()
 
 
-def inspect_workflow(path: Path) -> Reading:
+def inspect_workflow(path: Path, profile: str = "") -> Reading:
     """Read a workflow file and give the warnings too."""
     try:
         text = read_text_of(path)
     except WorkflowError as err:
         return Reading(None, err.problems)
-    return inspect_text(text, str(path))
+    return inspect_text(text, str(path), profile)
 
 
-def inspect_text(text: str, file: str = "<text>") -> Reading:
-    """Read a workflow from YAML text and give the warnings too."""
-    document = parse(text, file)
+def inspect_text(text: str, file: str = "<text>", profile: str = "") -> Reading:
+    """Read a workflow from YAML text and give the warnings too; includes count from the folder of `file`."""
+    parsed = parse(text, file)
+    document = compose(parsed, profile)
     if document.data is None:
-        return Reading(None, document.problems)
-    secrets = check_data(document.data) if may_hold_secrets(text) else ()
+        return Reading(None, document.problems, document)
+    secrets = check_data(document.data) if document.parts or may_hold_secrets(text) else ()
     workflow, findings = _inspect(document.data, {"yaml"} if document.problems else set())
     problems = [*document.problems, *_located(document, [*secrets, *findings])]
-    problems.sort(key=lambda problem: (problem.line, problem.column))
+    problems.sort(key=lambda problem: (problem.file != file, problem.file, problem.line, problem.column))
     valid = all(problem.severity == "warning" for problem in problems)
-    return Reading(workflow if valid else None, tuple(problems))
+    return Reading(workflow if valid else None, tuple(problems), document)
+
+
+def validate_workflow(workflow: Workflow) -> None:
+    """Apply the rules across phases to a workflow that was made in Python; WorkflowError carries all problems."""
+    problems = [finding.in_file(workflow.workflow, 0, 0) for finding in check(workflow)]
+    if any(problem.severity == "error" for problem in problems):
+        raise WorkflowError(problems)
+
+
+def inspect_profiles(path: Path) -> tuple[Problem, ...]:
+    """Give the problems of a workflow file as it stands and under each of its profiles, each once."""
+    base = inspect_workflow(path)
+    problems = dict.fromkeys(base.problems)
+    data = base.document.data if base.document else None
+    profiles = data.get("profiles") if data else None
+    for name in profiles if isinstance(profiles, dict) else ():
+        for problem in inspect_workflow(path, name).problems:
+            if problem not in problems:
+                problems[replace(problem, message=f"{problem.message} (profile '{name}')")] = None
+    return tuple(problems)
 
 
 def _located(document: Document, findings: list[Finding]) -> list[Problem]:

@@ -52,6 +52,11 @@ class Expression:
         _collect(self.tree, found)
         return tuple(found)
 
+    def phases(self) -> tuple[str, ...]:
+        """Give the phases whose metrics or verdicts the expression reads, each once."""
+        names = (name.split(".") for name in self.names())
+        return tuple(dict.fromkeys(parts[1] for parts in names if parts[0] == "phases" and len(parts) > 1))
+
     def look_up(self, name: str, scope: Mapping[str, Any]) -> Any:
         """Give the value of a dotted name, or raise when it is missing, None or not finite."""
         value: Any = scope

@@ -31,6 +31,11 @@ _OPTIONS: dict[str, tuple[str, str, str]] = {
         "airflow.providers.standard.",
         "airflow.providers.",
     ),
+    "allowed_notifiers": (
+        "Comma-separated prefixes of the notifier classes that 'notify' may name.",
+        "airflow.providers.",
+        "airflow.providers.slack.,our_notifiers.",
+    ),
 }
 
 

@@ -40,6 +40,11 @@ class Verdict:
         status: Status = "blocked" if "failed" in results else "passed" if results & {"passed", "warned"} else "vacuous"
         return cls(status=status, rules=rules)
 
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Verdict:
+        """Make a verdict from its JSON form."""
+        return cls(status=value["status"], rules=tuple(RuleResult(**rule) for rule in value["rules"]))
+
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form."""
         return {"status": self.status, "rules": [asdict(rule) for rule in self.rules]}
@@ -56,8 +61,14 @@ class Verdict:
         )
 
 
-def judge_gate(gate: str, metrics: Mapping[str, Any], *, champion: Mapping[str, Any] | None) -> RuleResult:
-    """Evaluate one gate on metrics.
+def judge_gate(
+    gate: str,
+    metrics: Mapping[str, Any],
+    *,
+    champion: Mapping[str, Any] | None,
+    parameters: Mapping[str, Any] | None = None,
+) -> RuleResult:
+    """Evaluate one gate on metrics; `parameters.<name>` are the run's.
 
     `champion` holds the champion's metrics on the same rows, or None when there is no champion: a gate
     that names it is then not applicable. A missing or NaN metric raises ExpressionError.
@@ -66,7 +77,7 @@ def judge_gate(gate: str, metrics: Mapping[str, Any], *, champion: Mapping[str, 
     names = expression.names()
     if champion is None and any(name.split(".")[0] == "champion" for name in names):
         return RuleResult(rule=gate, result="not_applicable", why="there is no champion to compare with yet")
-    scope: dict[str, Any] = {**metrics, "champion": dict(champion or {})}
+    scope: dict[str, Any] = {**metrics, "champion": dict(champion or {}), "parameters": dict(parameters or {})}
     values = {name: expression.look_up(name, scope) for name in names}
     passed = bool(expression.evaluate(scope))
     shown = ", ".join(f"{name} = {_show(value)}" for name, value in values.items())

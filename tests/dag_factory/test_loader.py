@@ -6,7 +6,8 @@ import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 
 from mlops_dag_factory import loader
-from mlops_dag_factory.loader import BrokenWorkflow, sorted_files, workflow_dags
+from mlops_dag_factory.loader import BrokenWorkflow, workflow_dags
+from mlops_dag_factory.source import workflow_files
 
 GOOD = "workflow: {id}\nphases: {{rows: {{type: ingest, source: x.csv}}}}\n"
 WATCHED = GOOD + "monitor: {{checks: {{data_drift: {{share: 0.3}}}}}}\n"
@@ -24,7 +25,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def load(folder):
-    return {dag.dag_id: dag for dag in workflow_dags(sorted_files(folder), base=folder)}
+    return {dag.dag_id: dag for dag in workflow_dags(workflow_files(folder), base=folder)}
 
 
 def test_every_file_becomes_its_dags(folder):
@@ -36,7 +37,7 @@ def test_only_the_wanted_dag_is_compiled(folder, monkeypatch, wanted):
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", wanted)
     read = []
     original = loader.read_workflow
-    monkeypatch.setattr(loader, "read_workflow", lambda file: read.append(file.name) or original(file))
+    monkeypatch.setattr(loader, "read_workflow", lambda file, *more: read.append(file.name) or original(file, *more))
 
     assert set(load(folder)) == {wanted}
     assert read == [{"rain": "rain.yaml", "wind": "wind.yaml", "snow": "other_name.yml"}[wanted.partition(".")[0]]]

@@ -62,17 +62,17 @@ def test_anchors_and_merge_keys_share_values_and_the_own_key_wins():
 def test_a_merged_value_stands_where_it_was_written():
     document = parse("base: &base {retries: 1}\none: {<<: *base}", "w.yaml")
 
-    assert document.place(("one", "retries")) == (1, 23)
+    assert document.place(("one", "retries")) == ("w.yaml", 1, 23)
 
 
 def test_places_of_keys_values_items_and_of_what_is_missing():
     document = parse("a:\n  b: [x, y]\n  c: text\n", "w.yaml")
 
-    assert document.place(("a", "b", 1)) == (2, 10)
-    assert document.place(("a", "c")) == (3, 6)
-    assert document.place(("a", "c"), key=True) == (3, 3)
-    assert document.place(("a", "missing")) == (1, 1)
-    assert document.place(()) == (1, 1)
+    assert document.place(("a", "b", 1)) == ("w.yaml", 2, 10)
+    assert document.place(("a", "c")) == ("w.yaml", 3, 6)
+    assert document.place(("a", "c"), key=True) == ("w.yaml", 3, 3)
+    assert document.place(("a", "missing")) == ("w.yaml", 1, 1)
+    assert document.place(()) == ("w.yaml", 1, 1)
 
 
 def test_a_finding_below_a_text_is_the_text_s_own():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding
+from mlops_dag_factory.spec.base import Reference
 from mlops_dag_factory.spec.data import SplitSpec, TransformSpec, ValidateSpec
 from mlops_dag_factory.spec.model import EvaluateSpec, RegisterSpec, TrainSpec
 
@@ -49,20 +50,21 @@ def check_evaluated_on_training_rows(scope: Scope) -> Iterator[Finding]:
 
 
 def _training(scope: Scope, reference: str) -> TrainSpec | None:
-    phase = scope.workflow.phases.get(reference.partition(".")[0])
+    phase = scope.workflow.phases.get(Reference.parse(reference).phase)
     if isinstance(phase, RegisterSpec):
-        phase = scope.workflow.phases.get(phase.model.partition(".")[0])
+        phase = scope.workflow.phases.get(Reference.parse(phase.model).phase)
     return phase if isinstance(phase, TrainSpec) else None
 
 
-def _sources(scope: Scope, reference: str) -> set[Part]:
+def _sources(scope: Scope, start: str) -> set[Part]:
     """Give where the rows come from: back through validate and transform to a split, an ingest or anything else."""
     found: set[Part] = set()
     seen: set[str] = set()
-    waiting = [reference]
+    waiting = [start]
     while waiting:
         text = waiting.pop()
-        name, _, output = text.partition(".")
+        reference = Reference.parse(text)
+        name, output = reference.phase, reference.output
         phase = scope.workflow.phases.get(name)
         if phase is None or text in seen:
             continue

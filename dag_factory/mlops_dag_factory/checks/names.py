@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"params", "parameters", "phases", "champion", "item"})
 
 
+CHOICES = {"preset": "presets", "scene": "scenes", "scene_run": "scenes"}
+"""Names of the fields that choose in the trigger form -> what they come with."""
+
+
 def check_names(scope: Scope) -> Iterator[Finding]:
     """Yield phases with a name that templates or expressions use otherwise."""
     for part in ("phases", "parameters"):
@@ -22,3 +26,8 @@ def check_names(scope: Scope) -> Iterator[Finding]:
             if name in RESERVED or keyword.iskeyword(name):
                 message = f"the name '{name}' has a meaning of its own in templates and expressions"
                 yield Finding(loc=(part, name), code="reserved-name", message=message, hint="take another", at="key")
+    for name in scope.workflow.parameters:
+        if name in CHOICES and getattr(scope.workflow, CHOICES[name]):
+            message = f"the name '{name}' is the form's own, where there are {CHOICES[name]}"
+            loc = ("parameters", name)
+            yield Finding(loc=loc, code="reserved-name", message=message, hint="take another", at="key")

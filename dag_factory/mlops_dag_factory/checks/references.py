@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding, suggestion
 from mlops_dag_factory.spec.data import SplitSpec
+from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlops_dag_factory.checks.scope import Reference, Scope
+    from mlops_dag_factory.checks.scope import Mention, Scope
     from mlops_dag_factory.spec import PhaseSpec
 
 _WORDS = {"dataset": "data", "model": "a model", "service": "a service", "report": "a report", "image": "an image"}
@@ -21,55 +22,58 @@ def check_references(scope: Scope) -> Iterator[Finding]:
     if "phases" in scope.broken:
         return
     for name in scope.workflow.phases:
-        for reference in scope.references(name):
-            if reference.phase in scope.broken_phases:
+        for mention in scope.references(name):
+            if mention.phase in scope.broken_phases:
                 continue
-            finding = _check_phase(scope, reference) or _check_output(scope, reference)
+            finding = _check_phase(scope, mention) or _check_output(scope, mention)
             if finding:
                 yield finding
 
 
-def _check_phase(scope: Scope, reference: Reference) -> Finding | None:
-    if reference.phase in scope.workflow.phases:
+def _check_phase(scope: Scope, mention: Mention) -> Finding | None:
+    if mention.phase in scope.workflow.phases:
         return None
     known = scope.phase_names
-    hint = f"{suggestion(reference.phase, known)}phases: {', '.join(known)}"
-    return _finding(reference, "reference", f"there is no phase '{reference.phase}'", hint)
+    hint = f"{suggestion(mention.phase, known)}phases: {', '.join(known)}"
+    return _finding(mention, "reference", f"there is no phase '{mention.phase}'", hint)
 
 
-def _check_output(scope: Scope, reference: Reference) -> Finding | None:
-    phase = scope.workflow.phases[reference.phase]
-    given = ", ".join(f"{reference.phase}.{output}" for output in phase.outputs)
-    if not phase.outputs:
-        message = f"'{reference.phase}' gives nothing that can be referred to"
-        return _finding(reference, "reference", message, f"for the order alone write 'after: {reference.phase}'")
-    if not reference.output and phase.default_output is None:
-        message = f"'{reference.phase}' gives several outputs"
-        return _finding(reference, "bare-reference", message, f"name one: {given}")
-    if scope.produced(reference) is None:
-        known = [f"{reference.phase}.{output}" for output in phase.outputs]
-        hint = f"{suggestion(reference.text, known)}outputs: {given}"
-        return _finding(reference, "reference", f"'{reference.phase}' has no output '{reference.output}'", hint)
-    share_is_known = f"phases.{reference.phase}.validation" not in scope.broken
-    return _check_kind(phase, reference) or (_check_empty(phase, reference) if share_is_known else None)
+def _check_output(scope: Scope, mention: Mention) -> Finding | None:
+    phase = scope.workflow.phases[mention.phase]
+    if isinstance(phase, SubWorkflowSpec) and not mention.output:
+        return None  # the rules for sub-workflows speak of it
+    inner = phase.definition.phases if isinstance(phase, SubWorkflowSpec) and phase.definition else phase.outputs
+    given = ", ".join(f"{mention.phase}.{output}" for output in inner)
+    kind = phase.output_kind(mention.output)
+    if kind is None and not phase.outputs and not mention.output:
+        message = f"'{mention.phase}' gives nothing that can be referred to"
+        return _finding(mention, "reference", message, f"for the order alone write 'after: {mention.phase}'")
+    if kind is None and not mention.output:
+        message = f"'{mention.phase}' gives several outputs"
+        return _finding(mention, "bare-reference", message, f"name one: {given}")
+    if kind is None:
+        known = [f"{mention.phase}.{output}" for output in inner]
+        hint = f"{suggestion(mention.text, known)}outputs: {given or 'none'}"
+        return _finding(mention, "reference", f"'{mention.phase}' has no output '{mention.output}'", hint)
+    share_is_known = f"phases.{mention.phase}.validation" not in scope.broken
+    return _check_kind(phase, kind, mention) or (_check_empty(phase, mention) if share_is_known else None)
 
 
-def _check_kind(phase: PhaseSpec, reference: Reference) -> Finding | None:
-    kind = phase.outputs[reference.output or phase.default_output or ""]
-    if kind in reference.kinds:
-        return None
-    wanted = " or ".join(_WORDS.get(kind, kind) for kind in reference.kinds)
-    fitting = [f"{reference.phase}.{output}" for output, kind in phase.outputs.items() if kind in reference.kinds]
-    message = f"'{reference.text}' is {_WORDS.get(kind, kind)}, {wanted} is needed here"
-    return _finding(reference, "kind", message, f"{', '.join(fitting)} would fit" if fitting else "")
+def _check_kind(phase: PhaseSpec, kind: str, mention: Mention) -> Finding | None:
+    if not kind or kind in mention.kinds:
+        return None  # the kind of some outputs is only known when they are there
+    wanted = " or ".join(_WORDS.get(kind, kind) for kind in mention.kinds)
+    fitting = [f"{mention.phase}.{output}" for output, kind in phase.outputs.items() if kind in mention.kinds]
+    message = f"'{mention.text}' is {_WORDS.get(kind, kind)}, {wanted} is needed here"
+    return _finding(mention, "kind", message, f"{', '.join(fitting)} would fit" if fitting else "")
 
 
-def _check_empty(phase: PhaseSpec, reference: Reference) -> Finding | None:
-    if isinstance(phase, SplitSpec) and reference.output == "validation" and phase.validation == 0:
-        message = f"'{reference.text}' has no rows"
-        return _finding(reference, "empty-output", message, f"give '{reference.phase}' a share: validation: 0.2")
+def _check_empty(phase: PhaseSpec, mention: Mention) -> Finding | None:
+    if isinstance(phase, SplitSpec) and mention.output == "validation" and phase.validation == 0:
+        message = f"'{mention.text}' has no rows"
+        return _finding(mention, "empty-output", message, f"give '{mention.phase}' a share: validation: 0.2")
     return None
 
 
-def _finding(reference: Reference, code: str, message: str, hint: str) -> Finding:
-    return Finding(loc=reference.loc, code=code, message=message, hint=hint)
+def _finding(mention: Mention, code: str, message: str, hint: str) -> Finding:
+    return Finding(loc=mention.loc, code=code, message=message, hint=hint)

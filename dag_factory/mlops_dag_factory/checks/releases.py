@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding
+from mlops_dag_factory.spec.base import Reference
 from mlops_dag_factory.spec.model import EvaluateSpec, TrainSpec
 from mlops_dag_factory.spec.service import DeploySpec, ReleaseSpec
 
@@ -12,13 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_dag_factory.checks.scope import Scope
+    from mlops_dag_factory.spec import PhaseSpec
 
 
 def check_registered(scope: Scope) -> Iterator[Finding]:
     """Yield deployments and releases of a model that no phase registered."""
     for name, phase in scope.workflow.phases.items():
         if isinstance(phase, DeploySpec | ReleaseSpec):
-            source = phase.model.partition(".")[0]
+            source = Reference.parse(phase.model).phase
             if isinstance(scope.workflow.phases.get(source), TrainSpec):
                 message = f"'{source}' is a fitted model, not a registered version"
                 hint = f"add a phase {{type: register, model: {source}}} and refer to it"
@@ -32,9 +34,13 @@ def check_gated(scope: Scope) -> Iterator[Finding]:
     for name, phase in scope.workflow.phases.items():
         if isinstance(phase, DeploySpec | ReleaseSpec):
             before = scope.workflow.ancestors(name)
-            if not any(isinstance(scope.workflow.phases[other], EvaluateSpec) for other in before):
+            if not any(_always_evaluates(scope.workflow.phases[other]) for other in before):
                 message = f"no evaluation comes before this {phase.type}: any model would pass"
                 hint = "add a phase of type evaluate with gates, and let this phase or the registration come after it"
                 yield Finding(
                     loc=("phases", name), code="ungated", message=message, hint=hint, severity="warning", at="key"
                 )
+
+
+def _always_evaluates(phase: PhaseSpec) -> bool:
+    return isinstance(phase, EvaluateSpec) and not phase.when

@@ -26,6 +26,9 @@ def check_schedules(scope: Scope) -> Iterator[Finding]:
         if cron is not None and not is_cron(cron):
             hint = f"{suggestion(cron, PRESETS)}{_EXAMPLE} {', '.join(PRESETS)}"
             yield Finding(loc=loc, code="cron", message=f"'{cron[:60]}' is not a cron expression", hint=hint)
+        elif cron is not None and not fires(cron):
+            hint = "look at its day and month: no calendar has such a date"
+            yield Finding(loc=loc, code="cron", message=f"'{cron}' never fires", hint=hint)
     if not is_timezone(schedule.timezone):
         message = f"'{schedule.timezone[:60]}' is not a time zone"
         hint = "write an IANA name such as UTC or Europe/Berlin"
@@ -42,6 +45,21 @@ def is_cron(text: str) -> bool:
     from croniter import croniter  # type: ignore[import-untyped] # it has no types
 
     return bool(croniter.is_valid(text))
+
+
+def fires(text: str) -> bool:
+    """Say whether a cron expression has a date at all; those with a month or a day only are looked at."""
+    if text.startswith("@") or "*" in text.split()[2:4]:
+        return True
+    from datetime import UTC, datetime
+
+    from croniter import CroniterBadDateError, croniter
+
+    try:
+        croniter(text, datetime(2024, 1, 1, tzinfo=UTC), max_years_between_matches=8).get_next()
+    except CroniterBadDateError:
+        return False
+    return True
 
 
 def is_timezone(name: str) -> bool:

@@ -6,34 +6,40 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlops_dag_factory.spec.base import is_template
+from mlops_dag_factory.spec.base import Reference, is_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_dag_factory.errors import Location
-    from mlops_dag_factory.spec import PhaseSpec, Workflow
+    from mlops_dag_factory.spec import Workflow
 
-_EXPRESSIONS = frozenset({"gates", "rules", "performance", "service", "expression"})
-_PROSE = frozenset({"title", "description"})
+_EXPRESSIONS = frozenset({"gates", "rules", "performance", "service", "expression", "when"})
+_ELSEWHERE = frozenset({"title", "description", "definition"})
 
 
-class Reference(NamedTuple):
-    """A reference as written in a field of a phase: `phase` or `phase.output`."""
+class Mention(NamedTuple):
+    """A reference where it is written in a field of a phase: `many` where the field takes several."""
 
     text: str
     loc: Location
     kinds: tuple[str, ...]
+    many: bool
 
     @property
     def phase(self) -> str:
         """The phase that it names."""
-        return self.text.partition(".")[0]
+        return Reference.parse(self.text).phase
 
     @property
     def output(self) -> str:
         """The output that it names, or nothing."""
-        return self.text.partition(".")[2]
+        return Reference.parse(self.text).output
+
+    @property
+    def collects(self) -> bool:
+        """True for the items of a repeated phase."""
+        return Reference.parse(self.text).collects
 
 
 @dataclass(frozen=True)
@@ -59,34 +65,28 @@ class Scope:
         """Every text of the phases and the monitor that is a template or an expression, with its location."""
         return tuple(_texts(self.workflow))
 
-    def references(self, name: str) -> tuple[Reference, ...]:
+    def references(self, name: str) -> tuple[Mention, ...]:
         """Give the references that a phase makes."""
         return self._references[name]
 
     @cached_property
-    def _references(self) -> dict[str, tuple[Reference, ...]]:
+    def _references(self) -> dict[str, tuple[Mention, ...]]:
         return {name: tuple(self._find_references(name)) for name in self.workflow.phases}
 
-    def _find_references(self, name: str) -> Iterator[Reference]:
+    def _find_references(self, name: str) -> Iterator[Mention]:
         phase = self.workflow.phases[name]
         marks = phase.input_fields()
         for field, texts in phase.references().items():
             many = isinstance(getattr(phase, field), list)
             for index, text in enumerate(texts):
                 loc: Location = ("phases", name, field, index) if many else ("phases", name, field)
-                yield Reference(text, loc, marks[field].kinds)
+                yield Mention(text, loc, marks[field].kinds, many)
 
     @cached_property
     def whole(self) -> bool:
         """True where nothing is broken and every phase that is named exists: only then can something be missed."""
         phases = self.workflow.phases
         return not self.broken and all(other in phases for phase in phases.values() for other in phase.upstream())
-
-    def produced(self, reference: Reference) -> tuple[PhaseSpec, str] | None:
-        """Give the phase and the name of the output that a reference means; None where there is none."""
-        phase = self.workflow.phases.get(reference.phase)
-        output = reference.output or (phase.default_output if phase else None)
-        return (phase, output) if phase and output and output in phase.outputs else None
 
 
 def _texts(workflow: Workflow) -> Iterator[tuple[Location, str]]:
@@ -98,7 +98,7 @@ def _texts(workflow: Workflow) -> Iterator[tuple[Location, str]]:
         while waiting:
             loc, value = waiting.pop()
             if isinstance(value, dict):
-                waiting.extend(((*loc, key), item) for key, item in value.items() if key not in _PROSE)
+                waiting.extend(((*loc, key), item) for key, item in value.items() if key not in _ELSEWHERE)
             elif isinstance(value, list):
                 waiting.extend(((*loc, index), item) for index, item in enumerate(value))
             elif isinstance(value, str) and (is_template(value) or _EXPRESSIONS.intersection(loc)):

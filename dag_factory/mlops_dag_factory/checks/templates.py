@@ -43,13 +43,25 @@ def check_unused_parameters(scope: Scope) -> Iterator[Finding]:
     """Yield parameters that no template and no expression reads."""
     if scope.broken:
         return
-    used = {name for _, text in scope.texts for root, name in _parse(text).names if root in _PARAMETERS}
+    texts = [text for _, text in scope.texts]
+    texts += [
+        values
+        for phase in scope.workflow.phases.values()
+        for values in phase.foreach.values()
+        if isinstance(values, str)
+    ]
+    used = {name for text in texts for root, name in _parse(text).names if root in _PARAMETERS}
     for name in scope.workflow.parameters:
         if name not in used:
             hint = f"write {{{{ params.{name} }}}} where its value belongs, or remove it"
             message = f"the parameter '{name}' is never used"
             loc = ("parameters", name)
             yield Finding(loc=loc, code="unused-parameter", message=message, hint=hint, severity="warning", at="key")
+
+
+def names_in(text: str) -> frozenset[tuple[str, str]]:
+    """Give what a template or an expression reads: pairs of a name and the first name below it."""
+    return _parse(text).names
 
 
 def _check_parameter(scope: Scope, loc: Location, name: str) -> Iterator[Finding]:

@@ -10,27 +10,32 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_dag_factory.cli.excerpt import excerpt
-from mlops_dag_factory.reading import inspect_workflow
+from mlops_dag_factory.reading import inspect_profiles, inspect_workflow
+from mlops_dag_factory.source import workflow_files as sorted_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from mlops_dag_factory.errors import Problem
 
-PATTERNS = ("*.yaml", "*.yml")
 _COLOURS = {"error": "red", "warning": "yellow"}
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="FILE…", type=click.Path(exists=True, path_type=Path))
+@click.option("--profile", default="", envvar="MLOPS_PROFILE", help="Check under this profile; default: under each.")
 @click.option("--json", "as_json", is_flag=True, help="Print all problems as JSON.")
 @click.option("--excerpt/--no-excerpt", "excerpts", default=None, help="Show the lines; default: on a terminal.")
-def validate(paths: tuple[Path, ...], as_json: bool, excerpts: bool | None) -> None:  # noqa: FBT001 (click's flags)
+def validate(paths: tuple[Path, ...], profile: str, as_json: bool, excerpts: bool | None) -> None:  # noqa: FBT001 (click's flags)
     """Check workflow files, or all of a folder; exit 1 when one has an error."""
     files = list(dict.fromkeys(workflow_files(paths)))
     if not files:
         raise click.UsageError("these folders hold no *.yaml and no *.yml file")
-    problems = [problem for file in files for problem in inspect_workflow(file).problems]
+    problems = [
+        problem
+        for file in files
+        for problem in (inspect_workflow(file, profile).problems if profile else inspect_profiles(file))
+    ]
     if as_json:
         click.echo(to_json(problems))
     else:
@@ -43,7 +48,7 @@ def workflow_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Give the files, and those below the folders, sorted within each folder."""
     for path in paths:
         if path.is_dir():
-            yield from sorted(file for pattern in PATTERNS for file in path.rglob(pattern) if file.is_file())
+            yield from sorted_files(path)
         else:
             yield path
 

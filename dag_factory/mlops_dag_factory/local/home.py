@@ -65,6 +65,13 @@ class LocalHome:
         shutil.copyfile(workflow, aside)
         return aside.replace(target)
 
+    def write(self, name: str, text: str) -> Path:
+        """Write a workflow file into the folder, whole or not at all."""
+        target = self.workflows / name
+        aside = target.with_name(f".{name}.new")
+        aside.write_text(text, encoding="utf-8")
+        return aside.replace(target)
+
     def environment(self, *, data_root: Path | None = None) -> dict[str, str]:
         """Give the environment variables of an Airflow process that lives here."""
         root = self.root.absolute()

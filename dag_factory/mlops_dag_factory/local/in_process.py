@@ -10,50 +10,65 @@ from contextlib import contextmanager
 from os import close, dup, dup2
 from typing import TYPE_CHECKING, Any, TextIO
 
+import yaml
 from rich.console import Console
 from rich.markdown import Markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from mlops_dag_factory.spec import Workflow
 
-def run_in_process(file: Path, parameters: dict[str, Any], *, approved: bool | None, log: Path) -> bool:
-    """Run the workflow of a file; say whether its run succeeded.
 
-    `approved` answers approvals, None asks on the terminal. Everything that Airflow and the phases print goes to
-    `log`; the terminal shows one line per phase.
+def run_in_process(
+    workflow: Workflow, folder: Path, parameters: dict[str, Any], *, approved: bool | None, log: Path
+) -> bool:
+    """Run a workflow whose DAG is loaded from a folder; say whether its run succeeded.
+
+    `approved` answers approvals and takes the defaults of what is asked, None asks on the terminal. Everything that
+    Airflow and the phases print goes to `log`; the terminal shows one line per phase.
     """
     terminal = dup(sys.stdout.fileno())
     with open(terminal, "w", encoding="utf-8", closefd=True) as stream:  # noqa: PTH123 (a file descriptor)
         console = Console(file=stream, force_terminal=sys.stdout.isatty())
         console.print(f"[dim]log: {log}[/]")
         with _output_to(log):
-            return _run(file, parameters, approved=approved, console=console, terminal=stream)
+            return _run(workflow, folder, parameters, approved=approved, console=console, terminal=stream)
 
 
-def _run(file: Path, parameters: dict[str, Any], *, approved: bool | None, console: Console, terminal: TextIO) -> bool:
+def _run(
+    workflow: Workflow,
+    folder: Path,
+    parameters: dict[str, Any],
+    *,
+    approved: bool | None,
+    console: Console,
+    terminal: TextIO,
+) -> bool:
     from airflow.sdk import DagRunState
     from airflow.sdk.listener import get_listener_manager
     from airflow.utils.db import upgradedb
 
     from mlops_dag_factory.compiler import compile_workflow
     from mlops_dag_factory.local.progress import MARKS, Progress
-    from mlops_dag_factory.reading import read_workflow
     from mlops_provider.operators.approve import ApproveReleaseOperator
+    from mlops_provider.operators.ask import AskParametersOperator
 
     upgradedb()
-    dag = compile_workflow(read_workflow(file))
-    dag.fileloc = str(file.parent.parent / "load_workflows.py")
+    dag = compile_workflow(workflow)
+    dag.fileloc = str(folder / "load_workflows.py")
     for task in dag.tasks:
         if isinstance(task, ApproveReleaseOperator):
             task.decide = _answer(approved, console, terminal)
+        elif isinstance(task, AskParametersOperator):
+            task.answer = _fill(approved, console, terminal)
     progress = Progress(console)
     get_listener_manager().add_listener(progress)
     run = dag.test(logical_date=None, run_conf=parameters)
     states = {instance.task_id: str(instance.state) for instance in run.get_task_instances()}
     for name in (task.task_id for task in dag.topological_sort()):
-        if name not in progress.shown:
+        if name not in progress.shown and name in states:
             progress.show(name, states[name])
     succeeded = bool(run.state == DagRunState.SUCCESS)
     console.print(f"{MARKS['success' if succeeded else 'failed']} {dag.dag_id} {run.run_id} [bold]{run.state}[/]")
@@ -71,6 +86,25 @@ def _answer(approved: bool | None, console: Console, terminal: TextIO) -> Any:  
         return "Approve" if sys.stdin.readline().strip().lower() in {"y", "yes"} else "Reject"
 
     return decide
+
+
+def _fill(approved: bool | None, console: Console, terminal: TextIO) -> Any:  # noqa: FBT001 (a three-valued answer)
+    def answer(subject: str, schemas: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+        console.print(f"\n[bold]{subject}[/]")
+        values: dict[str, Any] = {}
+        for name, schema in schemas.items():
+            text = ""
+            if approved is None:
+                terminal.write(f"{name} [{schema.get('default', '')}]: ")
+                terminal.flush()
+                text = sys.stdin.readline().strip()
+            if text or "default" not in schema:
+                values[name] = text if schema.get("type") == "string" else yaml.safe_load(text)
+            else:
+                values[name] = schema["default"]
+        return values
+
+    return answer
 
 
 @contextmanager

@@ -38,10 +38,19 @@ class Mark(Protocol):
 
 
 class Place(NamedTuple):
-    """Where a key and its value stand, counted from 0; for an item of a list both are the item's."""
+    """Where a key and its value stand, counted from 0; for an item of a list both are the item's.
+
+    `file` is set where it is another file than the document's; `layer` where the value was laid over the file's own.
+    """
 
     key: Mark
     value: Mark
+    file: str = ""
+    layer: str = ""
+
+
+Places = dict[int, dict[Any, Place]]
+"""The id of a map or a list -> the places of its children."""
 
 
 class Mistake(NamedTuple):
@@ -62,14 +71,18 @@ class StructureError(Exception):
 
 
 class Builder:
-    """Builds the data of one document; `places` maps the id of every dict and list to its children's places."""
+    """Builds the data of one document; `places` maps the id of every dict and list to its children's places.
 
-    def __init__(self, text: str) -> None:
+    `file` is noted in each place, where the document becomes part of another.
+    """
+
+    def __init__(self, text: str, file: str = "") -> None:
+        self._file = file
         self._next: Callable[[], Any] = CParser(text).get_event  # an event of the classes above
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._nodes = 0
         self._expanded = 0
-        self.places: dict[int, dict[Any, Place]] = {}
+        self.places: Places = {}
         self.mistakes: list[Mistake] = []
         self.empty = False
 
@@ -128,7 +141,7 @@ class Builder:
         result: list[Any] = []
         places: dict[Any, Place] = {}
         while type(event := self._next()) is not SequenceEndEvent:
-            places[len(result)] = Place(event.start_mark, event.start_mark)
+            places[len(result)] = Place(event.start_mark, event.start_mark, self._file)
             result.append(self._value(event, depth))
         self.places[id(result)] = places
         return result
@@ -151,7 +164,7 @@ class Builder:
                 self._mistake(event, "duplicate-key", f"'{key}' is written twice", f"it stands on line {first} already")
             else:
                 result[key] = value
-                places[key] = Place(event.start_mark, value_event.start_mark)
+                places[key] = Place(event.start_mark, value_event.start_mark, self._file)
         self.places[id(result)] = places
         for value_event, value in merged:
             self._merge(result, places, value_event, value)

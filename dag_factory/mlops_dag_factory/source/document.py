@@ -2,52 +2,54 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.reader import ReaderError
 
 from mlops_dag_factory.errors import Problem, WorkflowError
-from mlops_dag_factory.source.builder import Builder, Mistake, Place, StructureError
+from mlops_dag_factory.source.builder import Builder, Mistake, Place, Places, StructureError
 from mlops_dag_factory.source.syntax import explain
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mlops_dag_factory.errors import Finding, Location
 
 MAX_BYTES = 5_000_000
+ENDINGS = (".yaml", ".yml")
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _EXAMPLE = "a workflow file starts with 'workflow: <id>' and has 'phases:'"
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Data and places of one file; where `data` is None, `problems` say why."""
+    """Data and places of one file and what it is composed of; where `data` is None, `problems` say why."""
 
     file: str
     data: dict[str, Any] | None
     problems: tuple[Problem, ...] = ()
-    places: dict[int, dict[Any, Place]] = field(default_factory=dict)
+    places: Places = field(default_factory=dict)
+    parts: tuple[Path, ...] = ()
 
-    def place(self, loc: Location, *, key: bool = False) -> tuple[int, int]:
-        """Give line and column, from 1, of a node or its key; of the nearest key above where it does not exist."""
-        place, known, _ = self._find(loc)
+    def place(self, loc: Location, *, key: bool = False) -> tuple[str, int, int]:
+        """Give file, line and column, from 1, of a node or its key; of the nearest key above where it is missing."""
+        place, known, _ = self.find(loc)
         if place is None:
-            return 1, 1
+            return self.file, 1, 1
         mark = place.key if key or known < len(loc) else place.value
-        return mark.line + 1, mark.column + 1
+        return place.file or self.file, mark.line + 1, mark.column + 1
 
     def problem(self, finding: Finding) -> Problem:
         """Give a finding its place in this file; text that stands for a map or a list is itself the place."""
-        _, known, node = self._find(finding.loc)
+        _, known, node = self.find(finding.loc)
         if known and not isinstance(node, dict | list):
             finding = replace(finding, loc=finding.loc[:known])
-        return finding.in_file(self.file, *self.place(finding.loc, key=finding.at == "key"))
+        return finding.in_file(*self.place(finding.loc, key=finding.at == "key"))
 
-    def _find(self, loc: Location) -> tuple[Place | None, int, Any]:
+    def find(self, loc: Location) -> tuple[Place | None, int, Any]:
         """Walk down a location: the last place found, how many parts of it exist, the node there."""
         node: Any = self.data
         place: Place | None = None
@@ -57,6 +59,25 @@ class Document:
                 return place, index, node
             place, node = children[part], node[part]
         return place, len(loc), node
+
+
+def workflow_files(folder: Path) -> list[Path]:
+    """Give the workflow files below a folder, in an order that does not change.
+
+    Files and folders whose names start with '_' or '.' are parts of others: they are left out.
+    """
+    found: list[Path] = []
+    waiting = [str(folder)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith(("_", ".")):
+                    continue
+                if entry.is_dir():
+                    waiting.append(entry.path)
+                elif entry.name.endswith(ENDINGS):
+                    found.append(Path(entry.path))
+    return sorted(found)
 
 
 def read_text_of(path: Path) -> str:
@@ -81,12 +102,15 @@ def read_text_of(path: Path) -> str:
 _TOO_LARGE = (f"the file is larger than {MAX_BYTES // 1_000_000} MB", "data belongs in the store, not in the workflow")
 
 
-def parse(text: str, file: str) -> Document:
-    """Turn text into a document; mistakes that do not prevent reading on are in its problems."""
+def parse(text: str, file: str, *, part: bool = False) -> Document:
+    """Turn text into a document; mistakes that do not prevent reading on are in its problems.
+
+    A `part` becomes part of another document: each of its places then names its file.
+    """
     if len(text) > MAX_BYTES:
         return Document(file, None, (_at(file, 0, 0, "size", *_TOO_LARGE),))
     try:
-        builder = Builder(text)
+        builder = Builder(text, file if part else "")
         data = builder.build()
     except StructureError as err:
         return Document(file, None, (_problem(file, err.mistake),))

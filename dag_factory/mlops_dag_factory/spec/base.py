@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, get_args
+from functools import lru_cache
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     PlainSerializer,
     StringConstraints,
     ValidationInfo,
@@ -24,6 +24,7 @@ from mlops_provider.expressions import Expression
 TEMPLATE = re.compile(r"\{\{|\{%")
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
 WORKFLOW_ID = r"^[a-z][a-z0-9_-]{0,63}$"
+REFERENCE = r"^[a-z][a-z0-9_]{0,62}(\.[a-z][a-z0-9_]*){0,2}(\[\*\])?$"
 IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 FUNCTION_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$")
@@ -35,6 +36,22 @@ class Input:
     """Marks a field that refers to another phase's output; `kinds` are the kinds of reference it takes."""
 
     kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What `phase`, `phase.output` or `phase.output[*]` names; `[*]` collects the items of a phase with `foreach`."""
+
+    phase: str
+    output: str = ""
+    collects: bool = False
+
+    @classmethod
+    @lru_cache(maxsize=4096)
+    def parse(cls, text: str) -> Reference:
+        """Take a reference apart."""
+        phase, _, output = text.removesuffix("[*]").partition(".")
+        return cls(phase, output, text.endswith("[*]"))
 
 
 class SpecError(ValueError):
@@ -101,10 +118,12 @@ def parse_expression(value: object) -> object:
 
 PhaseId = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 ImportPath = Annotated[str, StringConstraints(pattern=IMPORT_PATH)]
+WorkflowId = Annotated[str, StringConstraints(pattern=WORKFLOW_ID)]
+Environment = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 FunctionPath = Annotated[str, StringConstraints(pattern=FUNCTION_PATH)]
 Gate = Annotated[str, BeforeValidator(parse_expression)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
-_REFERENCE = StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}(\.[a-z][a-z0-9_]*)?$")
+_REFERENCE = StringConstraints(pattern=REFERENCE)
 DataReference = Annotated[str, _REFERENCE, Input(("dataset",))]
 DataReferences = Annotated[list[Annotated[str, _REFERENCE]], Input(("dataset",))]
 ModelReference = Annotated[str, _REFERENCE, Input(("model",))]
@@ -139,87 +158,3 @@ class ParseTimeSpec(Spec):
     def renders(cls, field: str) -> bool:  # noqa: ARG003 (for no field)
         """Say no."""
         return False
-
-
-class Resources(ParseTimeSpec):
-    """Where a phase runs and what it may use."""
-
-    pool: str | None = Field(None, description="Airflow pool that limits how many run at once.")
-    pool_slots: int = Field(1, ge=1, description="Slots of the pool that this phase takes.")
-    executor: str | None = Field(None, description="Airflow executor for this phase, where several are configured.")
-    priority: int = Field(1, description="Airflow's priority weight.")
-
-
-class PhaseOptions(Spec):
-    """The options that every phase has."""
-
-    after: list[PhaseId] = Field(default=[], description="Phases that must succeed first, without handing over data.")
-    retries: int | None = Field(None, ge=0, le=100, description="How often to try again after a transient failure.")
-    retry_delay: Duration | None = Field(None, description="How long to wait between tries, as 30s or 5m.")
-    timeout: Duration | None = Field(None, description="How long one try may take, as 30m or 2h.")
-    resources: Resources = Field(default=Resources(), description="Where the phase runs and what it may use.")
-
-    @classmethod
-    def renders(cls, field: str) -> bool:
-        """Say whether a field may be Jinja: the options may not."""
-        return field not in PhaseOptions.model_fields
-
-    @field_validator("after", mode="before")
-    @classmethod
-    def _after_one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
-
-
-class PhaseSpec(PhaseOptions):
-    """Root of all phase types. Field `type` names the phase type; inputs are the fields marked with `Input`."""
-
-    outputs: ClassVar[dict[str, str]] = {}
-    """Name -> kind of reference that the phase gives."""
-    default_output: ClassVar[str | None] = None
-    """The output that a bare `phase` refers to."""
-    checkpoint: ClassVar[bool] = False
-    """True where the phase gives a verdict."""
-
-    type: str
-    title: str = Field("", description="Name of the phase as people see it.")
-    description: str = Field("", description="Markdown: what the phase is for and what to do when it fails.")
-
-    @classmethod
-    def renders(cls, field: str) -> bool:
-        """Say whether a field may be Jinja: references make the graph and may not."""
-        return super().renders(field) and field != "type" and field not in cls.input_fields()
-
-    @classmethod
-    def input_fields(cls) -> dict[str, Input]:
-        """Give the fields that refer to other phases' outputs."""
-        cached: dict[str, Input] | None = cls.__dict__.get("_input_fields")
-        if cached is None:
-            cached = {
-                name: mark
-                for name, info in cls.model_fields.items()
-                for mark in (*info.metadata, *_metadata(info.annotation))
-                if isinstance(mark, Input)
-            }
-            cls._input_fields = cached  # type: ignore[attr-defined]
-        return cached
-
-    def references(self) -> dict[str, tuple[str, ...]]:
-        """Give, for each input field that is set, the references written in it."""
-        found: dict[str, tuple[str, ...]] = {}
-        for name in self.input_fields():
-            value = getattr(self, name)
-            if value:
-                found[name] = (value,) if isinstance(value, str) else tuple(value)
-        return found
-
-    def upstream(self) -> list[str]:
-        """Give the phases that must succeed first, by reference or by `after`, each once and in order."""
-        referred = (
-            reference.partition(".")[0] for references in self.references().values() for reference in references
-        )
-        return list(dict.fromkeys([*referred, *self.after]))
-
-
-def _metadata(annotation: Any) -> tuple[Any, ...]:
-    """Give what is attached to the members of an annotation such as `DataReference | None`."""
-    return tuple(mark for member in get_args(annotation) for mark in getattr(member, "__metadata__", ()))

@@ -11,13 +11,13 @@ from mlops_dag_factory.spec.base import (
     DataReferences,
     FunctionPath,
     Gate,
-    PhaseSpec,
     Spec,
     SpecError,
     exactly_one,
     is_template,
 )
 from mlops_dag_factory.spec.labels import LabelsSpec
+from mlops_dag_factory.spec.phase import PhaseSpec
 
 ColumnType = Literal["integer", "float", "string", "boolean", "timestamp", "date"]
 

@@ -6,15 +6,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_dag_factory.spec.base import (
-    DataReference,
-    FunctionPath,
-    Gate,
-    ImportPath,
-    ModelReference,
-    PhaseSpec,
-    exactly_one,
-)
+from mlops_dag_factory.spec.base import DataReference, FunctionPath, Gate, ImportPath, ModelReference, exactly_one
+from mlops_dag_factory.spec.phase import PhaseSpec
 
 
 class TrainSpec(PhaseSpec):

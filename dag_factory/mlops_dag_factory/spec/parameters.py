@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_dag_factory.spec.base import ParseTimeSpec, SpecError
+from mlops_dag_factory.spec.base import Duration, ParseTimeSpec, SpecError
 
 _JSON_TYPES = {
     "integer": "integer",
@@ -39,6 +40,12 @@ class ParameterSpec(ParseTimeSpec):
     required: bool = Field(False, description="True: a run must give a value; there is no default.")
     description: str = Field("", description="Shown below the field in the form.")
     section: str = Field("", description="Part of the form that the field stands in.")
+    ask: bool = Field(
+        False, description="True: the run asks people when it reaches the first phase that uses the parameter."
+    )
+    timeout: Duration = Field(
+        timedelta(days=7), description="How long it waits for an answer (ask); then the default is taken, if any."
+    )
 
     def json_schema(self) -> dict[str, Any]:
         """Give the JSON Schema that Airflow's form and a run's validation use."""
@@ -55,6 +62,15 @@ class ParameterSpec(ParseTimeSpec):
         if self.section:
             schema["section"] = self.section
         return schema
+
+    def form_schema(self) -> dict[str, Any]:
+        """Give the schema of a field of the form that asks for it while the run goes on."""
+        schema = self.json_schema()
+        if self.default is not None:
+            schema["default"] = self.default
+        elif isinstance(schema.get("type"), list):
+            schema["type"] = schema["type"][-1]  # without a default, an answer is needed
+        return {**schema, "description": self.description or None}
 
     def allowed(self) -> str:
         """Say in words what values fit."""
@@ -75,6 +91,10 @@ class ParameterSpec(ParseTimeSpec):
             raise SpecError("'minimum' and 'maximum' go with type: integer or float")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise SpecError("'minimum' is greater than 'maximum'")
+        if "timeout" in self.model_fields_set and not self.ask:
+            raise SpecError("'timeout' goes with ask: true")
+        if self.ask and self.required:
+            raise SpecError("'required' is for the start of a run; with ask: true people are asked later")
         if self.default is None:
             return self
         if self.required:

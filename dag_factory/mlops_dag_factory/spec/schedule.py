@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, field_validator
 
 from mlops_dag_factory.spec.base import ParseTimeSpec
 
 
 class ScheduleSpec(ParseTimeSpec):
-    """When a workflow runs. Drift retraining is always added."""
+    """When a workflow runs, never twice at once. Drift retraining is always added."""
 
     cron: str | None = Field(None, description="Cron expression or preset, as '0 3 * * 1' or '@daily'.")
     timezone: str = Field("UTC", description="IANA time zone of the cron expression.")
     assets: list[str] = Field(default=[], description="Asset URIs whose events start a run.")
     catchup: bool = Field(False, description="True: run for the missed dates too.")
+    on_running: Literal["queue", "skip", "cancel"] = Field(
+        "queue",
+        description="When a run is due while one is running. queue: it waits; skip: it does nothing; cancel: the "
+        "running one stops before its next phase. Runs that people start always wait.",
+    )
+    on_failure: Literal["retry", "stop"] = Field(
+        "retry", description="After a failed run. retry: the next date runs again; stop: the DAG is paused."
+    )
+
+    @field_validator("assets", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value

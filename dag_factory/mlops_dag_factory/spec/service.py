@@ -10,12 +10,13 @@ from pydantic import Field, field_validator
 from mlops_dag_factory.spec.base import (
     DataReference,
     Duration,
+    Environment,
     Gate,
     ModelReference,
     PhaseId,
-    PhaseSpec,
     ServiceReference,
 )
+from mlops_dag_factory.spec.phase import PhaseSpec
 
 
 class DeploySpec(PhaseSpec):
@@ -26,7 +27,7 @@ class DeploySpec(PhaseSpec):
 
     type: Literal["deploy"] = "deploy"
     model: ModelReference = Field(description="Registered model version to deploy.")
-    environment: str = Field("staging", pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Environment to deploy to.")
+    environment: Environment = Field("staging", description="Environment to deploy to.")
     wait: Duration = Field(timedelta(minutes=2), description="How long a model server may take to report it healthy.")
 
 
@@ -53,11 +54,14 @@ class TestServiceSpec(PhaseSpec):
 class ApproveSpec(PhaseSpec):
     """People decide, with the evidence in front of them; no answer in time is a rejection."""
 
+    in_worker: ClassVar = False
+
     type: Literal["approve"] = "approve"
     evidence: list[PhaseId] = Field(default=[], description="Phases whose verdicts and metrics are shown.")
     approvers: list[str] = Field(
         default=[], description="Airflow users who may decide; default: whoever may edit the run."
     )
+    roles: list[PhaseId] = Field(default=[], description="Roles whose users may decide, beside the approvers.")
     timeout: Duration | None = Field(timedelta(days=7), description="After this long without an answer it is rejected.")
 
     @classmethod
@@ -65,7 +69,7 @@ class ApproveSpec(PhaseSpec):
         """Say whether a field may be Jinja: the evidence makes the graph and may not."""
         return super().renders(field) and field != "evidence"
 
-    @field_validator("evidence", mode="before")
+    @field_validator("evidence", "roles", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
@@ -83,6 +87,6 @@ class ReleaseSpec(PhaseSpec):
 
     type: Literal["release"] = "release"
     model: ModelReference = Field(description="Registered model version to release.")
-    environment: str = Field("production", pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Environment to release to.")
+    environment: Environment = Field("production", description="Environment to release to.")
     strategy: Literal["all_at_once"] = Field("all_at_once", description="How traffic moves to the new version.")
     wait: Duration = Field(timedelta(minutes=2), description="How long a model server may take to report it healthy.")

@@ -9,15 +9,15 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from mlops_provider.console.links import PhaseRecordLink, record_address
+from mlops_provider.operators.admission import admit
 from mlops_provider.operators.phase import run_context
-from mlops_provider.operators.rendering import PhaseRendering, returned
+from mlops_provider.operators.rendering import PhaseRendering
+from mlops_provider.operators.results import results_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from airflow.sdk import Context
-
-    from mlops_provider.runtime.contract import RunContext
 
 
 class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
@@ -37,12 +37,15 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
         workflow: str,
         spec: str,
         config: dict[str, Any],
-        inputs: Mapping[str, Collection[tuple[str, str]]] | None = None,  # noqa: ARG002 (every phase operator takes it)
+        inputs: Mapping[str, Sequence[Sequence[str]]] | None = None,
         phase: str = "",
+        control: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(subject=f"Release {workflow}?", defaults=self.REJECT, **kwargs)
         self.workflow = workflow
+        self.inputs = dict(inputs or {})
+        self.take(control or {})
         self.phase = phase or self.task_id
         self.spec = spec
         self.config = config
@@ -50,6 +53,7 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Show the evidence and wait for the decision."""
+        admit(self, context)
         module, _, name = self.spec.partition(":")
         config = getattr(import_module(module), name).model_validate(self.config)
         self.response_timeout = config.timeout
@@ -71,44 +75,35 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
         if payload := run.reason.get("payload"):
             parts.append(f"Why this run exists: {payload.get('why', payload)}")
         for phase in phases:
-            record = read_record(store, returned(context, phase)["record"])
+            result = results_of(context).find(phase)
+            if not isinstance(result, dict):
+                parts.append(f"### {phase}\n\nIt did not run: {result.why if result else 'no result'}.")
+                continue
+            record = read_record(store, result["record"])
             address = record_address(context["dag_run"].dag_id, run.run_id, phase)
             parts.append(f"### {phase}\n\n{record['summary']}\n\n[The whole record of {phase}]({address})")
         return "\n\n".join(parts)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record who decided what, and skip what follows unless it was approved."""
-        from mlops_provider.runtime.records import write_record
+        from mlops_provider.runtime.records import note
 
         if "error" in event:
             raise AirflowFailException(f"the decision could not be read: {event['error']}")
-        run = run_context(self, context)
         approved = event["chosen_options"] == [self.APPROVE]
-        user = event["responded_by_user"]
-        uri = write_record(run.store(), run, _record(run, self.config, approved=approved, event=event))
-        self.log.info("%s by %s; record: %s", "approved" if approved else "rejected", user or "nobody in time", uri)
+        user, at = event["responded_by_user"], event["responded_at"].isoformat()
+        by = user["name"] if user else "the default: nobody answered in time"
+        uri = note(
+            run_context(self, context),
+            started=at,
+            status="succeeded" if approved else "rejected",
+            summary=f"{'Approved' if approved else 'Rejected'} by {by}.",
+            config=self.config,
+            details={"approved": approved, "by": user, "at": at},
+        )
+        self.log.info("%s by %s; record: %s", "approved" if approved else "rejected", by, uri)
         super().execute_complete(context, event)
         return {"outputs": {}, "verdict": "passed" if approved else "blocked", "record": uri}
-
-
-def _record(run: RunContext, config: dict[str, Any], *, approved: bool, event: dict[str, Any]) -> dict[str, Any]:
-    user = event["responded_by_user"]
-    name = user["name"] if user else ""
-    word = "Approved" if approved else "Rejected"
-    at = event["responded_at"].isoformat()
-    return {
-        **run.to_dict(),
-        "started": at,
-        "ended": at,
-        "status": "succeeded" if approved else "rejected",
-        "config": config,
-        "inputs": {},
-        "outputs": {},
-        "metrics": {},
-        "verdict": None,
-        "summary": f"{word} by {name or 'the default: nobody answered in time'}.",
-        "details": {"approved": approved, "by": user, "at": at},
-    }
 
 
 def _now() -> Any:

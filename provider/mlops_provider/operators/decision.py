@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.operators.rendering import returned
+from mlops_provider.operators.results import results_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -19,4 +19,4 @@ def read_decision(context: Context, task_id: str) -> tuple[Store, dict[str, Any]
     from mlops_provider.store.store import Store
 
     store = Store(Settings.from_airflow().store_url)
-    return store, dict(read_record(store, returned(context, task_id)["record"])["details"])
+    return store, dict(read_record(store, results_of(context).get(task_id)["record"])["details"])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, conf
 
 from mlops_provider.exceptions import ConfigError
+from mlops_provider.operators.admission import admit
 from mlops_provider.operators.phase import run_context
-from mlops_provider.runtime.contract import now
+from mlops_provider.operators.rendering import PhaseRendering
 from mlops_provider.runtime.imports import import_allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -24,8 +26,9 @@ def run_operator(
     workflow: str,
     spec: str,  # noqa: ARG001 (every phase operator takes it; the operator checks its own arguments)
     config: dict[str, Any],
-    inputs: Mapping[str, Collection[tuple[str, str]]] | None = None,  # noqa: ARG001 (as above)
+    inputs: Mapping[str, Sequence[Sequence[str]]] | None = None,
     phase: str = "",
+    control: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> BaseOperator:
     """Make the operator that a phase names, if the deployment allows it, and record what it did."""
@@ -35,31 +38,38 @@ def run_operator(
         raise ConfigError(f"'{config['operator']}' is not an Airflow operator")
     arguments = dict(config.get("arguments", {}))
     try:
-        operator: BaseOperator = operator_class(**arguments, **kwargs, post_execute=_write_record)
+        operator: Any = _as_phase(operator_class)(**arguments, **kwargs, pre_execute=_admit, post_execute=_write_record)
     except TypeError as err:
         raise ConfigError(f"'{config['operator']}' cannot be made: {err}") from err
     operator.workflow = workflow
     operator.phase = phase or operator.task_id
     operator.phase_type = "operator"
+    operator.inputs = dict(inputs or {})
+    operator.take(control or {})
     return operator
 
 
+@cache
+def _as_phase(operator_class: type[BaseOperator]) -> type[BaseOperator]:
+    """Give the class with the rendering of phases; Airflow shows it under its own name."""
+    names = {"__module__": operator_class.__module__, "__doc__": operator_class.__doc__}
+    metaclass: Any = type(operator_class)
+    made: type[BaseOperator] = metaclass(operator_class.__name__, (PhaseRendering, operator_class), names)
+    return made
+
+
+def _admit(context: Context) -> None:
+    admit(context["task"], context)
+
+
 def _write_record(context: Context, result: Any = None) -> None:
-    from mlops_provider.runtime.records import write_record
+    from mlops_provider.runtime.records import note
 
     operator: Any = context["task"]
-    run = run_context(operator, context)
-    record = {
-        **run.to_dict(),
-        "started": context["ti"].start_date.isoformat(),
-        "ended": now(),
-        "status": "succeeded",
-        "config": {"operator": f"{type(operator).__module__}.{type(operator).__name__}"},
-        "inputs": {},
-        "outputs": {},
-        "metrics": {},
-        "verdict": None,
-        "summary": "",
-        "details": {"returned": type(result).__name__},
-    }
-    write_record(run.store(), run, record)
+    note(
+        run_context(operator, context),
+        started=context["ti"].start_date.isoformat(),
+        summary="",
+        config={"operator": f"{type(operator).__module__}.{type(operator).__name__}"},
+        details={"returned": type(result).__name__},
+    )

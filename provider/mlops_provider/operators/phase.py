@@ -6,19 +6,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException
 
 from mlops_provider.console.links import PhaseRecordLink
-from mlops_provider.exceptions import ConfigError, MlopsError
-from mlops_provider.operators.rendering import PhaseRendering, returned
-from mlops_provider.refs import Ref, ref_from_dict
+from mlops_provider.exceptions import MlopsError
+from mlops_provider.operators.admission import admit, leave_out
+from mlops_provider.operators.inputs import resolve_inputs
+from mlops_provider.operators.rendering import PhaseRendering
+from mlops_provider.operators.results import Skip
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from airflow.sdk import Context
 
-    from mlops_provider.runtime.contract import Inputs, RunContext
+    from mlops_provider.runtime.contract import RunContext
     from mlops_provider.runtime.phase import Finished
 
 
@@ -27,11 +29,11 @@ class PhaseOperator(PhaseRendering, BaseOperator):
 
     `workflow` names the workflow; `phase` the phase, default the task's id; `spec` the class that validates the
     rendered config, as 'module:Class'; `config` the phase's own keys (templated; a value that is one expression
-    keeps its type); `inputs` maps input fields to (task id, output) pairs.
+    keeps its type); `inputs` maps input fields to (phase, output) pairs; `control` says when and with what it runs.
     """
 
-    template_fields: Collection[str] = ("config",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"config": "yaml"}
+    template_fields: Collection[str] = ("config", "inputs", "item")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"config": "yaml", "inputs": "yaml", "item": "yaml"}
     operator_extra_links = (PhaseRecordLink(),)
     phase_type: ClassVar[str] = ""
     optional_inputs: ClassVar[bool] = False
@@ -43,8 +45,10 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         workflow: str,
         spec: str,
         config: dict[str, Any],
-        inputs: Mapping[str, Collection[tuple[str, str]]] | None = None,
+        inputs: Mapping[str, Sequence[Sequence[str]]] | None = None,
         phase: str = "",
+        control: Mapping[str, Any] | None = None,
+        item: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,19 +57,16 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         self.spec = spec
         self.config = config
         self.inputs = dict(inputs or {})
+        self.take(control or {})
+        self.item = item
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the phase; terminal errors fail the task at once, retryable ones leave it to Airflow's retries."""
-        try:
-            finished = self.run(context)
-        except MlopsError as err:
-            if err.retryable:
-                raise
-            raise AirflowFailException(str(err)) from err
+        admit(self, context)
+        finished = self.run(context)
         verdict = finished.outcome.verdict
-        self.log.info("%s\nrecord: %s", finished.outcome.summary, finished.record_uri)
         if verdict and verdict.status == "blocked" and self.config.get("on_fail") == "skip":
-            raise AirflowSkipException("; ".join(verdict.failures()))
+            leave_out(context, Skip("blocked", "; ".join(verdict.failures())))
         return finished.to_xcom()
 
     def run(self, context: Context) -> Finished:
@@ -73,29 +74,20 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         from mlops_provider.runtime.phase import run_phase
 
         module, _, name = self.spec.partition(":")
-        config = getattr(import_module(module), name).model_validate(self.config)
-        return run_phase(config, self.resolve_inputs(context), run_context(self, context))
-
-    def resolve_inputs(self, context: Context) -> Inputs:
-        """Pull the references that earlier tasks returned."""
-        return {
-            field: [ref for task_id, output in sources if (ref := self._pull(context, task_id, output))]
-            for field, sources in self.inputs.items()
-        }
-
-    def _pull(self, context: Context, task_id: str, output: str) -> Ref | None:
-        outputs = returned(context, task_id)["outputs"]
-        if output in outputs:
-            return ref_from_dict(outputs[output])
-        if self.optional_inputs:
-            return None
-        given = ", ".join(outputs) or "nothing"
-        raise ConfigError(f"phase '{task_id}' gave no '{output}'", hint=f"it gave: {given}")
+        try:
+            config = getattr(import_module(module), name).model_validate(self.config)
+            finished = run_phase(config, resolve_inputs(self, context), run_context(self, context), cache=self.cache)
+        except MlopsError as err:
+            if err.retryable:
+                raise
+            raise AirflowFailException(str(err)) from err
+        self.log.info("%s\nrecord: %s", finished.outcome.summary, finished.record_uri)
+        return finished
 
 
-def run_context(operator: PhaseOperator, context: Context) -> RunContext:
-    """Make the run context from Airflow's."""
-    from mlops_provider.runtime.contract import RunContext
+def run_context(operator: Any, context: Context) -> RunContext:
+    """Make the run context from Airflow's, for an operator that has `workflow`, `phase`, `phase_type` and `item`."""
+    from mlops_provider.runtime.contract import RunContext, item_label
     from mlops_provider.settings import Settings
 
     settings = Settings.from_airflow()
@@ -106,10 +98,11 @@ def run_context(operator: PhaseOperator, context: Context) -> RunContext:
         tracking_uri = MlflowHook(settings.tracking_conn_id).tracking_uri()
     dag_run, instance = context["dag_run"], context["ti"]
     monitoring = dag_run.dag_id != operator.workflow
+    item = dict(getattr(operator, "item", None) or {})
     return RunContext(
         workflow=operator.workflow,
         run_id=f"monitor__{dag_run.run_id}" if monitoring else dag_run.run_id,
-        phase=operator.phase,
+        phase=f"{operator.phase}@{item_label(item)}" if item else operator.phase,
         phase_type=operator.phase_type,
         attempt=instance.try_number,
         store_url=settings.store_url,
@@ -118,6 +111,7 @@ def run_context(operator: PhaseOperator, context: Context) -> RunContext:
         owner=operator.owner,
         allowed_imports=settings.allowed_imports,
         parameters=dict(context["params"]),
+        item=item,
         reason=run_reason(context),
     )
 

@@ -1,29 +1,82 @@
-"""How a phase's config is rendered: Airflow's Jinja with `parameters` and `phases`; one expression keeps its type."""
+"""How a phase is rendered: Airflow's Jinja with `parameters`, `phases` and `item`; an expression keeps its type."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConfigError
+from mlops_provider.operators.admission import decide
+from mlops_provider.operators.parameters import Parameters
+from mlops_provider.operators.results import Skip, results_of
 
 if TYPE_CHECKING:
-    import jinja2
+    from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+
     from airflow.sdk import Context
 
 _ONE_EXPRESSION = re.compile(r"^\s*\{\{((?:(?!\{\{|\}\}).)*)\}\}\s*$", re.DOTALL)
 
 
 class PhaseRendering:
-    """Rendering for operators of phases; stands before Airflow's operator class among the bases."""
+    """What all operators of phases share; stands before Airflow's operator class among the bases.
 
-    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render with `parameters` and `phases` beside Airflow's own names."""
-        scope: MutableMapping[str, Any] = context
-        scope["parameters"] = context["params"]
-        scope["phases"] = PhaseOutputs(context)
-        super().render_template_fields(context, jinja_env)  # type: ignore[misc]
+    The attributes below are what the workflow says about when and with what the phase runs: `control` holds those that
+    differ from their defaults. They are part of the serialized DAG, so that a change of them is a new version.
+    """
+
+    phase: str = ""
+    inputs: Mapping[str, Sequence[Sequence[str]]] = {}
+    """Input field -> pairs of a phase and its output; `model[*]` is every item of a repeated phase, `model[i]` the same
+    item as this task's."""
+    after: Sequence[str] = ()
+    """The phases that come first without handing over data, where it matters whether they ran."""
+    when: str = ""
+    """Condition without which the phase is skipped."""
+    rejoins: bool = False
+    """True where phases before this one may have been left out: it takes what really ran."""
+    on_running: str = "queue"
+    """What happens when a run is due while one is running."""
+    item: Mapping[str, Any] | None = None
+    """The item that a repeated phase works on."""
+    asked: Mapping[str, str] = {}
+    """Parameter -> the task that asks for it."""
+    overrides: Sequence[Mapping[str, Any]] = ()
+    """The values of an inline sub-workflow's parameters, the outermost first; each may be Jinja over the one before."""
+    prefix: str = ""
+    """What stands before the names of the phases of an inline sub-workflow."""
+    cache: bool | float = False
+    """True, or the age in seconds up to which an earlier result is taken again."""
+
+    decision: Skip | Exception | None = None
+    """Why this phase does not run, once that is decided."""
+
+    def take(self, control: Mapping[str, Any]) -> None:
+        """Set the attributes above."""
+        self.control = dict(control)
+        self.control_text = json.dumps(control, sort_keys=True) if control else ""  # Airflow does not restore maps
+        for name, value in control.items():
+            setattr(self, name, value)
+
+    @classmethod
+    def get_serialized_fields(cls) -> frozenset[str]:
+        """Give Airflow's fields and the text of `control`."""
+        fields: frozenset[str] = super().get_serialized_fields()  # type: ignore[misc]
+        return fields | {"control_text"}
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Context, *args: Any, **kwargs: Any
+    ) -> None:
+        """Render with this phase's names beside Airflow's own; mapped tasks come here too.
+
+        What is left out is not rendered: its templates may read what nobody made.
+        """
+        add_names(self, context)
+        self.decision = decide(self, context)
+        if self.decision is not None:
+            return
+        super()._do_render_template_fields(parent, template_fields, context, *args, **kwargs)  # type: ignore[misc]
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Keep the type of a value that is one expression."""
@@ -42,11 +95,25 @@ class PhaseRendering:
         return super().render_template(content, context, *args, **kwargs)  # type: ignore[misc]
 
 
+def add_names(operator: PhaseRendering, context: Context) -> None:
+    """Put `params`, `parameters`, `phases` and `item` of a phase into its context."""
+    scope: MutableMapping[str, Any] = context
+    if not isinstance(scope["params"], Parameters):
+        scope["params"] = scope["parameters"] = Parameters(context, operator.asked)
+    scope["phases"] = PhaseOutputs(context, operator.prefix)
+    if operator.item is not None:
+        scope["item"] = operator.item
+    for values in operator.overrides:
+        rendered = operator.render_template(dict(values), context)
+        scope["params"] = scope["parameters"] = rendered
+
+
 class PhaseOutputs:
     """What `phases` means in Jinja: `phases.<phase>.outputs.<output>.<field>`, `.metrics.<name>`, `.verdict`."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, prefix: str = "") -> None:
         self._context = context
+        self._prefix = prefix
 
     def __getattr__(self, phase: str) -> dict[str, Any]:
         """Read a phase's record."""
@@ -54,11 +121,10 @@ class PhaseOutputs:
         from mlops_provider.settings import Settings
         from mlops_provider.store.store import Store
 
-        value = returned(self._context, phase)
+        value = results_of(self._context).get(self._prefix + phase)
         record = read_record(Store(Settings.from_airflow().store_url), value["record"])
         outputs = _Outputs({name: dict(ref) for name, ref in record["outputs"].items()})
-        verdict = record["verdict"]["status"] if record["verdict"] else None
-        return {"outputs": outputs, "metrics": record["metrics"], "verdict": verdict}
+        return {"outputs": outputs, "metrics": record["metrics"], "verdict": value["verdict"]}
 
 
 class _Outputs(dict[str, Any]):
@@ -69,13 +135,3 @@ class _Outputs(dict[str, Any]):
         if len(only) == 1 and key in only[0]:
             return only[0][key]
         raise KeyError(key)
-
-
-def returned(context: Context, task_id: str) -> dict[str, Any]:
-    """Give what a phase's task returned; ConfigError when it returned no references."""
-    value = context["ti"].xcom_pull(task_ids=task_id)
-    if not isinstance(value, Mapping) or "record" not in value:
-        raise ConfigError(
-            f"phase '{task_id}' gave no references", hint="was it skipped, or is it not a phase of this workflow?"
-        )
-    return dict(value)

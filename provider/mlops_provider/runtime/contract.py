@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from mlops_provider.exceptions import ConfigError
-from mlops_provider.store.store import Store
+from mlops_provider.store.store import Store, json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +27,7 @@ class RunContext:
     """Where and for what a phase runs. JSON-able, so that it reaches containers and pods.
 
     `attempt` counts from 1. `data_root` is the folder or URL from which relative paths in the workflow file count.
+    `item` is what a repeated phase works on; its label is part of the phase's name here, as in `model@north`.
     `reason` says why the run exists: the payload of the asset event that triggered it, or who triggered it.
     """
 
@@ -39,6 +42,7 @@ class RunContext:
     owner: str = ""
     allowed_imports: tuple[str, ...] = DEFAULT_ALLOWED_IMPORTS
     parameters: dict[str, Any] = field(default_factory=dict)
+    item: dict[str, Any] = field(default_factory=dict)
     reason: dict[str, Any] = field(default_factory=dict)
 
     def store(self) -> Store:
@@ -111,6 +115,18 @@ def one(inputs: Inputs, field: str, kind: type[Ref]) -> Any:
         found = ", ".join(ref.kind for ref in refs) or "nothing"
         raise ConfigError(f"input '{field}' must be one {kind.kind}, got {found}")
     return refs[0]
+
+
+_PLAIN_LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+def item_label(item: Mapping[str, Any]) -> str:
+    """Give a name for an item that is the same in every try and fits a path: its values, or with a digest of them."""
+    words = [str(value) for value in item.values()]
+    if all(_PLAIN_LABEL.fullmatch(word) for word in words):
+        return ".".join(words)
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", ".".join(words))[:30].strip("-")
+    return f"{plain}-{hashlib.sha256(json_bytes(dict(item))).hexdigest()[:8]}"
 
 
 def now() -> str:

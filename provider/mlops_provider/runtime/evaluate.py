@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ExpressionError, MlopsError
@@ -32,7 +33,10 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
     undefined: dict[str, str] = {}
     found = answers.measure(config.metrics, undefined)
     champion, note = _champion(config, context, model, frame)
-    rules = [_judge(gate, found, champion, note, undefined) for gate in config.gates]
+    judge = partial(
+        _judge, found=found, champion=champion, note=note, undefined=undefined, parameters=context.parameters
+    )
+    rules = [judge(gate) for gate in config.gates]
     verdict = Verdict.of(rules)
     sure = intervals(
         model.signature.task,
@@ -81,12 +85,18 @@ def _champion(
 
 
 def _judge(
-    gate: str, found: dict[str, float], champion: dict[str, float] | None, note: str, undefined: dict[str, str]
+    gate: str,
+    *,
+    found: dict[str, float],
+    champion: dict[str, float] | None,
+    note: str,
+    undefined: dict[str, str],
+    parameters: dict[str, Any],
 ) -> RuleResult:
     for name in Expression.parse(gate).names():
         if name in undefined:
             raise ExpressionError(gate, f"'{name}' is missing: {undefined[name]}")
-    result = judge_gate(gate, found, champion=champion)
+    result = judge_gate(gate, found, champion=champion, parameters=parameters)
     if result.result == "not_applicable":
         return RuleResult(rule=gate, result="not_applicable", why=note)
     return result

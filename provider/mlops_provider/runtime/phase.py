@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import CheckpointBlockedError
+from mlops_provider.runtime.cache import look_up, remember
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now
 from mlops_provider.runtime.records import write_record
 from mlops_provider.runtime.usage import Stopwatch
@@ -44,8 +45,10 @@ class Finished:
         }
 
 
-def run_phase(config: BaseModel, inputs: Inputs, context: RunContext) -> Finished:
+def run_phase(config: BaseModel, inputs: Inputs, context: RunContext, *, cache: bool | float = False) -> Finished:
     """Do the work of one phase and write its record; failures are recorded and raised.
+
+    `cache` is the age in seconds up to which what equal work gave before is taken instead; True for any age.
 
     A verdict of 'blocked' raises CheckpointBlockedError after the record was written, unless the phase's `on_fail`
     says otherwise: the caller then looks at the verdict.
@@ -58,11 +61,13 @@ def run_phase(config: BaseModel, inputs: Inputs, context: RunContext) -> Finishe
         "config": config.model_dump(mode="json"),
         "inputs": {field: [ref.to_dict() for ref in refs] for field, refs in inputs.items()},
         "code_version": version("airflow-provider-mlops"),
-        "key": content_key(config, inputs, context),
+        "key": (key := content_key(config, inputs, context)),
     }
     try:
+        hit = look_up(key, config, context, cache)
+        record["cache"] = {"hit": hit.outcome is not None, "why": hit.why}
         function: PhaseFunction = import_module(FUNCTIONS[context.phase_type]).run
-        outcome = function(config, inputs, context)
+        outcome = hit.outcome or function(config, inputs, context)
     except Exception as err:
         failure = {"type": type(err).__name__, "message": str(err)[:4000]}
         record |= {"status": "failed", "error": failure, "ended": now(), "usage": watch.stop().to_dict()}
@@ -80,6 +85,8 @@ def run_phase(config: BaseModel, inputs: Inputs, context: RunContext) -> Finishe
         "usage": watch.stop().to_dict(),
     }
     finished = Finished(outcome, write_record(store, context, record))
+    if hit.outcome is None:
+        remember(key, outcome, finished.record_uri, context)
     if outcome.verdict and blocked and getattr(config, "on_fail", None) == "stop":
         reasons = "; ".join(outcome.verdict.failures())
         raise CheckpointBlockedError(f"{context.phase} is blocked: {reasons}", hint=f"record: {finished.record_uri}")

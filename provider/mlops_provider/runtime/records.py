@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from mlops_provider.exceptions import NotFoundInStoreError
+from mlops_provider.runtime.contract import now
 from mlops_provider.store.store import json_bytes
 
 if TYPE_CHECKING:
@@ -21,6 +22,34 @@ def write_record(store: Store, context: RunContext, record: Record) -> str:
     key = f"{context.run_key}/{context.phase}/{context.attempt:04d}.json"
     store.files.create(key, json_bytes(record))
     return store.uri(key)
+
+
+def note(
+    context: RunContext,
+    *,
+    started: str,
+    summary: str,
+    config: Record | None = None,
+    details: Record | None = None,
+    outputs: Record | None = None,
+    metrics: dict[str, float] | None = None,
+    status: str = "succeeded",
+) -> str:
+    """Write the record of what is not a phase function: an answer, a decision, another operator; give its URI."""
+    record = {
+        **context.to_dict(),
+        "started": started,
+        "ended": now(),
+        "status": status,
+        "config": config or {},
+        "inputs": {},
+        "outputs": outputs or {},
+        "metrics": metrics or {},
+        "verdict": None,
+        "summary": summary,
+        "details": details or {},
+    }
+    return write_record(context.store(), context, record)
 
 
 def read_record(store: Store, uri: str) -> Record:
@@ -42,3 +71,22 @@ def run_records(store: Store, workflow: str, run_id: str) -> list[Record]:
     keys = [f"{run}/{phase}/{name}" for phase in store.files.list(run) for name in store.files.list(f"{run}/{phase}")]
     records: list[Record] = [json.loads(store.files.read(key)) for key in keys]
     return sorted(records, key=lambda record: (record["started"], record["attempt"]))
+
+
+def latest_result(store: Store, workflow: str, phase: str, *, run_id: str = "") -> Record | None:
+    """Give what a phase last returned, in one run or in the latest that has it; None where there is none.
+
+    Only attempts that succeeded count.
+    """
+    found: Record | None = None
+    for run in [run_id] if run_id else list_runs(store, workflow):
+        folder = f"{workflow}/runs/{quote(run, safe='')}/{phase}"
+        for name in store.files.list(folder):
+            key = f"{folder}/{name}"
+            record = json.loads(store.files.read(key))
+            if record["status"] == "succeeded" and (found is None or record["ended"] > found["ended"]):
+                found = {**record, "uri": store.uri(key)}
+    if found is None:
+        return None
+    verdict = found["verdict"]["status"] if found["verdict"] else None
+    return {"outputs": found["outputs"], "verdict": verdict, "record": found["uri"]}

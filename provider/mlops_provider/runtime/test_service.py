@@ -44,7 +44,9 @@ def run(config: TestServiceSpec, inputs: Inputs, context: RunContext) -> Outcome
             metrics |= _latency(client, model, frame, config.requests)
         except httpx.TransportError as err:
             raise ServiceError(f"{service.name} at {service.url} does not answer: {err}") from err
-    verdict = Verdict.of(judge_gate(gate, metrics, champion=None) for gate in config.gates)
+    verdict = Verdict.of(
+        judge_gate(gate, metrics, champion=None, parameters=context.parameters) for gate in config.gates
+    )
     lines = "\n".join(f"| {name} | {value:.4g} |" for name, value in metrics.items())
     summary = f"`{service.name}` version {service.version}.\n\n| metric | value |\n|---|---|\n{lines}\n\n"
     summary += "".join(f"- {sentence}\n" for sentence in broken) + verdict.to_markdown()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+from tests.dag_factory.local.commands import mlops
 
 from mlops_provider.store.services import read_service
 from mlops_provider.store.store import Store
@@ -25,20 +23,6 @@ phases:
   yes: {type: approve, evidence: quality, after: version}
   live: {type: release, model: version, after: yes}
 """
-
-
-def mlops(folder, *arguments, answer=""):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
-    return subprocess.run(
-        [sys.executable, "-m", "mlops_dag_factory.cli.main", *arguments],
-        cwd=folder,
-        env=environment,
-        input=answer,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
 
 
 @pytest.fixture

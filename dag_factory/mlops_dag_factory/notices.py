@@ -1,0 +1,71 @@
+"""Who is told of what: `notify` of the workflow and its phases becomes Airflow's callbacks."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from mlops_dag_factory.spec.phase import NotifierSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mlops_dag_factory.spec import Workflow
+    from mlops_dag_factory.spec.phase import NotifySpec
+
+_CALLBACKS = {
+    "started": "on_execute_callback",
+    "succeeded": "on_success_callback",
+    "failed": "on_failure_callback",
+    "skipped": "on_skipped_callback",
+    "waiting": "notifiers",
+}
+_MOMENTS = {
+    "blocked": ("failed", "skipped"),
+    "released": ("succeeded",),
+    "rolled_back": ("failed",),
+    "retrain": ("succeeded",),
+}
+_ONLY = {
+    "released": {"release"},
+    "rolled_back": {"release", "rollback"},
+    "retrain": {"retrain"},
+    "waiting": {"approve", "ask"},
+}
+
+
+def notices(workflow: Workflow, name: str, own: Iterable[NotifySpec], *, kind: str) -> dict[str, Any]:
+    """Give the callbacks of a task: `name` is the phase's, `own` its own notices, `kind` its type."""
+    specs = [*workflow.notify, *workflow.defaults.notify, *own]
+    if not specs:
+        return {}
+    told: dict[str, dict[str, list[Any]]] = {}
+    for spec in specs:
+        if not fnmatchcase(name, spec.phases):
+            continue
+        for event in spec.events:
+            if kind in _ONLY.get(event, {kind}):
+                for moment in _MOMENTS.get(event, (event,)):
+                    told.setdefault(moment, {}).setdefault(event, []).extend(resolve(workflow, spec.to))
+    if not told:
+        return {}
+    from mlops_provider.notifications.phase_events import PhaseEventNotifier
+
+    return {
+        _CALLBACKS[moment]: [PhaseEventNotifier(workflow=workflow.workflow, phase=name, moment=moment, to=to)]
+        for moment, to in told.items()
+        if moment in _CALLBACKS
+    }
+
+
+def resolve(workflow: Workflow, targets: Iterable[str | NotifierSpec]) -> list[Any]:
+    """Give connections and notifiers, with the connections of a role in its place."""
+    found: list[Any] = []
+    for target in targets:
+        if isinstance(target, NotifierSpec):
+            found.append(target.model_dump(mode="json"))
+        elif target.startswith("role:"):
+            found.extend(workflow.roles[target.removeprefix("role:")].notify)
+        else:
+            found.append(target)
+    return found

@@ -1,0 +1,44 @@
+"""Another workflow as a phase."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from mlops_dag_factory.spec.base import WorkflowId
+from mlops_dag_factory.spec.phase import PhaseSpec
+
+if TYPE_CHECKING:
+    from mlops_dag_factory.spec.workflow import Workflow  # noqa: TC004 (it imports this module; resolved there)
+
+
+class SubWorkflowSpec(PhaseSpec):
+    """Run another workflow: as a run of its own, or its phases inline as a task group.
+
+    Its outputs are those of its phases: `features.cleaned` is the default output of its phase `cleaned`.
+    """
+
+    in_worker: ClassVar = False
+
+    type: Literal["workflow"] = "workflow"
+    workflow: WorkflowId = Field(description="Id of the other workflow; inline: of the file <id>.yaml beside this one.")
+    inline: bool = Field(False, description="True: its phases run in this run, as a task group.")
+    parameters: dict[str, Any] = Field(default={}, description="Values for its parameters.")
+    wait: bool = Field(True, description="False: go on as soon as its run is started (it then gives no outputs).")
+    definition: Workflow | None = Field(
+        None, description="The other workflow itself; a file that is read beside this one is put here."
+    )
+
+    @classmethod
+    def renders(cls, field: str) -> bool:
+        """Say whether a field may be Jinja: only the values of parameters may."""
+        return super().renders(field) and field == "parameters"
+
+    def output_kind(self, output: str) -> str | None:
+        """Give the kind of an output of one of its phases."""
+        if self.definition is None:
+            return ""
+        name, _, rest = output.partition(".")
+        phase = self.definition.phases.get(name)
+        return phase.output_kind(rest) if phase else None

@@ -1,0 +1,285 @@
+"""From nodes to Airflow tasks: one per phase, group or form, and the edges between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import TaskGroup, TriggerRule
+
+from mlops_dag_factory.nodes import Node, Nodes, nodes_of
+from mlops_dag_factory.notices import notices
+from mlops_dag_factory.options import airflow_options, cache_of
+from mlops_dag_factory.phases import phase_types
+from mlops_dag_factory.spec.base import is_template
+from mlops_dag_factory.spec.data import IngestSpec
+from mlops_dag_factory.spec.phase import PhaseOptions
+from mlops_dag_factory.spec.service import ApproveSpec
+from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+    from mlops_dag_factory.spec import Workflow
+
+_NOT_CONFIG = {*PhaseOptions.model_fields, "title", "description", "when", "foreach", "group", "definition"}
+ITEM_LABEL = "{{ item.values() | join(' ') }}"
+
+
+def build_tasks(dag: DAG, workflow: Workflow) -> None:
+    """Make the tasks of a workflow in its DAG."""
+    builder = _Builder(dag, workflow, nodes_of(workflow))
+    builder.build()
+
+
+@dataclass(slots=True)
+class _Builder:
+    dag: DAG
+    workflow: Workflow
+    nodes: Nodes
+    tasks: dict[str, Any] = field(default_factory=dict)
+    """Task id -> task."""
+    first: dict[str, str] = field(default_factory=dict)
+    """Node -> the task that what comes before it leads to."""
+    last: dict[str, str] = field(default_factory=dict)
+    """Node -> the task that leads to what comes after it."""
+    folders: dict[str, TaskGroup] = field(default_factory=dict)
+
+    def build(self) -> None:
+        uncertain = self._uncertain()
+        groups: dict[str, list[Node]] = {}
+        for node in self.nodes.nodes.values():
+            if node.phase.group:
+                groups.setdefault(f"{node.prefix}{node.phase.group}", []).append(node)
+            else:
+                self._phase(node, rejoins=node.name in uncertain)
+        for task_id, members in groups.items():
+            self._group(task_id, members, uncertain)
+        for name in self.nodes.asks:
+            self._ask(name, uncertain)
+        edges = {
+            (self.last[before], self.first[name])
+            for name, names in self.nodes.upstream.items()
+            for before in names
+            if self.last[before] != self.first[name]
+        }
+        for before, after in sorted(edges):
+            self.tasks[before].set_downstream(self.tasks[after])
+        self._summaries()
+
+    def _uncertain(self) -> set[str]:
+        """Give the nodes before which something may have been left out: they look at what really ran."""
+        nodes = self.nodes.nodes
+        if self.workflow.scenes:
+            return set(nodes)
+        found: set[str] = set()
+        if not any(node.phase.when or node.phase.foreach or node.phase.group for node in nodes.values()):
+            return found
+        for name in self.nodes.in_order():
+            for before in self.nodes.upstream[name]:
+                phase = nodes[before].phase
+                if before in found or phase.when or phase.foreach or phase.group:
+                    found.add(name)
+        return found
+
+    def _control(self, node: Node, *, rejoins: bool) -> dict[str, Any]:
+        control: dict[str, Any] = {
+            "when": node.phase.when or "",
+            "rejoins": rejoins,
+            "after": [f"{node.prefix}{name}" for name in node.phase.after] if rejoins else [],
+            "on_running": self.workflow.schedule.on_running,
+            "asked": {} if node.overrides else self._asked(),
+            "overrides": list(node.overrides),
+            "prefix": node.prefix,
+            "cache": cache_of(node.workflow, node.phase),
+        }
+        idle = {"on_running": "queue", "cache": False}
+        return {name: value for name, value in control.items() if value and value != idle.get(name)}
+
+    def _asked(self) -> dict[str, str]:
+        return {name: f"{node}.ask" for name, node in self.nodes.asked.items()}
+
+    def _arguments(self, node: Node, *, rejoins: bool) -> dict[str, Any]:
+        entry = phase_types()[node.phase.type]
+        arguments: dict[str, Any] = {
+            "workflow": self.workflow.workflow,
+            "spec": entry.spec,
+            "config": _config(node, self.workflow, self.nodes),
+            "inputs": self.nodes.sources[node.name],
+            "control": self._control(node, rejoins=rejoins),
+        }
+        if isinstance(node.phase, SubWorkflowSpec):
+            prefix = f"{node.name}"
+            outputs = sorted(
+                output
+                for sources in self.nodes.sources.values()
+                for pairs in sources.values()
+                for source, output in pairs
+                if source == prefix
+            )
+            arguments["control"]["outputs"] = outputs
+        return arguments
+
+    def _common(self, node: Node, task_id: str, *, rejoins: bool, kind: str = "") -> dict[str, Any]:
+        folder = self._folder(node.prefix)
+        common: dict[str, Any] = {
+            "task_id": task_id.removeprefix(node.prefix),
+            "dag": self.dag,
+            **airflow_options(node.workflow, node.phase),
+            **notices(self.workflow, node.name, node.phase.notify, kind=kind or node.phase.type),
+        }
+        if folder is not None:
+            common["task_group"] = folder
+        if rejoins:
+            repeated = any(self.nodes.nodes[name].phase.foreach for name in self.nodes.upstream[node.name])
+            common["trigger_rule"] = TriggerRule.ALL_DONE if repeated else TriggerRule.NONE_FAILED
+        return common
+
+    def _phase(self, node: Node, *, rejoins: bool) -> None:
+        phase = node.phase
+        common = self._common(node, node.name, rejoins=rejoins)
+        arguments = {
+            **self._arguments(node, rejoins=rejoins),
+            "doc_md": phase.description or None,
+            "task_display_name": phase.title or None,
+            **({"phase": node.name} if node.prefix else {}),
+        }
+        operator = phase_types()[phase.type].operator_class()
+        self.first[node.name] = self.last[node.name] = node.name
+        if not phase.foreach:
+            self.tasks[node.name] = operator(**common, **arguments)
+            return
+        arguments["phase"] = node.name
+        mapped = operator.partial(**common, **arguments, map_index_template=ITEM_LABEL)
+        if any(is_template(values) for values in phase.foreach.values()):
+            items = self._items(node, rejoins=rejoins)
+            self.tasks[node.name] = mapped.expand(item=items.output)
+            self.first[node.name] = items.task_id
+        else:
+            values: dict[str, list[Any]] = phase.foreach  # type: ignore[assignment] # none is a template
+            items = [dict(zip(values, one, strict=True)) for one in product(*values.values())]
+            self.tasks[node.name] = mapped.expand(item=items)
+
+    def _items(self, node: Node, *, rejoins: bool) -> Any:
+        from mlops_provider.operators.items import ListItemsOperator
+
+        task_id = f"{node.name}.items"
+        task = ListItemsOperator(
+            values=dict(node.phase.foreach),
+            control=self._control(node, rejoins=rejoins) | {"when": ""},
+            **self._common(node, task_id, rejoins=rejoins, kind="items"),
+        )
+        self.tasks[task_id] = task
+        return task
+
+    def _group(self, task_id: str, members: list[Node], uncertain: set[str]) -> None:
+        from mlops_provider.operators.group import GroupPhasesOperator
+
+        names = {node.name for node in members}
+        order = [self.nodes.nodes[name] for name in self.nodes.in_order() if name in names]
+        outside = {before for node in members for before in self.nodes.upstream[node.name]} - names
+        rejoins = any(name in uncertain for name in names)
+        phases = [
+            phase_types()[node.phase.type].operator_class()(
+                task_id=node.name.replace(".", "__"),
+                phase=node.name,
+                owner=node.workflow.owner,
+                **self._arguments(node, rejoins=node.name in uncertain),
+            )
+            for node in order
+        ]
+        options = [airflow_options(node.workflow, node.phase) for node in members]
+        limits = [each["execution_timeout"] for each in options]
+        common = self._common(order[0], task_id, rejoins=rejoins and bool(outside), kind="group") | {
+            "retries": max(each["retries"] for each in options),
+            "retry_delay": max(each["retry_delay"] for each in options),
+            "execution_timeout": sum(limits, timedelta()) if all(limits) else None,
+            "pool_slots": max(each["pool_slots"] for each in options),
+            "doc_md": "\n\n".join(f"**{node.name}**: {node.phase.description}" for node in order),
+        }
+        self.tasks[task_id] = GroupPhasesOperator(phases=phases, **common)
+        for name in names:
+            self.first[name] = self.last[name] = task_id
+
+    def _ask(self, name: str, uncertain: set[str]) -> None:
+        from mlops_provider.operators.ask import AskParametersOperator
+
+        node = self.nodes.nodes[name]
+        specs = {each: self.workflow.parameters[each] for each in self.nodes.asks[name]}
+        task_id = f"{name}.ask"
+        common = self._common(node, task_id, rejoins=name in uncertain, kind="ask")
+        common.pop("execution_timeout", None)
+        control = {
+            key: value for key, value in self._control(node, rejoins=name in uncertain).items() if key != "asked"
+        }
+        self.tasks[task_id] = AskParametersOperator(
+            workflow=self.workflow.workflow,
+            schemas={each: spec.form_schema() for each, spec in specs.items()},
+            timeout=min(spec.timeout for spec in specs.values()),
+            control=control,
+            **common,
+        )
+        target = self.first[name]
+        self.tasks[task_id].set_downstream(self.tasks[target])
+        users = [other for other in self.nodes.nodes if self.last[other] != target and self._reads(other, specs)]
+        for other in users:
+            self.tasks[task_id].set_downstream(self.tasks[self.first[other]])
+        for other, first in self.first.items():
+            if first == target:
+                self.first[other] = task_id
+
+    def _reads(self, name: str, specs: Any) -> bool:
+        from mlops_dag_factory.nodes import uses
+
+        return any(uses(self.nodes.nodes[name], parameter) for parameter in specs)
+
+    def _summaries(self) -> None:
+        """Follow every repeated phase that nothing follows by a task that says what became of its items."""
+        followed = {before for names in self.nodes.upstream.values() for before in names}
+        for node in self.nodes.nodes.values():
+            if node.phase.foreach and node.name not in followed:
+                from mlops_provider.operators.items import SummarizeItemsOperator
+
+                task_id = f"{node.name}.summary"
+                common = self._common(node, task_id, rejoins=False, kind="summary")
+                common["trigger_rule"] = TriggerRule.ALL_DONE
+                task = SummarizeItemsOperator(workflow=self.workflow.workflow, of=node.name, **common)
+                self.tasks[node.name].set_downstream(task)
+
+    def _folder(self, prefix: str) -> TaskGroup | None:
+        if not prefix:
+            return None
+        if prefix not in self.folders:
+            outer, _, name = prefix.rstrip(".").rpartition(".")
+            parent = self._folder(f"{outer}.") if outer else None
+            self.folders[prefix] = TaskGroup(name, dag=self.dag, parent_group=parent)
+        return self.folders[prefix]
+
+
+def _config(node: Node, workflow: Workflow, nodes: Nodes) -> dict[str, Any]:
+    phase = node.phase
+    own = phase.__class__.__annotations__  # an option that a phase type defines anew is its own key
+    config = phase.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_CONFIG.difference(own))
+    if isinstance(phase, IngestSpec) and phase.labels is None and workflow.monitor and workflow.monitor.labels:
+        sources = [phase.source] if isinstance(phase.source, str) else phase.source
+        if "predictions" in sources:
+            config["labels"] = workflow.monitor.labels.model_dump(mode="json", exclude_defaults=True)
+    if isinstance(phase, ApproveSpec):
+        if not phase.evidence:
+            before = nodes.ancestors(node.name)
+            config["evidence"] = [
+                name for name, other in nodes.nodes.items() if name in before and other.phase.checkpoint
+            ]
+        else:
+            config["evidence"] = [f"{node.prefix}{name}" for name in phase.evidence]
+        if users := _deciders(phase, node.workflow):
+            config["approvers"] = users
+        config.pop("roles", None)
+    return config
+
+
+def _deciders(phase: ApproveSpec, workflow: Workflow) -> list[str]:
+    users = [user for role in phase.roles if role in workflow.roles for user in workflow.roles[role].users]
+    return list(dict.fromkeys([*phase.approvers, *users]))

@@ -1,0 +1,87 @@
+"""Tell people of the events of a phase, over connections or any Airflow notifier."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import conf
+from airflow.sdk.bases.notifier import BaseNotifier
+
+from mlops_provider.exceptions import MlopsError
+from mlops_provider.operators.results import SKIPPED, Skip
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+DEFAULT_ALLOWED_NOTIFIERS = "airflow.providers."
+MAX_WHY = 2000
+
+
+class PhaseEventNotifier(BaseNotifier):
+    """Tell of one moment of a phase, if it is one of some events.
+
+    `moment` is started, succeeded, failed, skipped or waiting; a phase that a verdict stops is blocked, whether it
+    failed or was skipped for it. `to` maps events to targets: HTTP connections that take JSON, or maps of `notifier`
+    and `arguments`. A target that fails is logged and keeps neither the phase nor the others from going on.
+    """
+
+    def __init__(self, *, workflow: str, phase: str, moment: str, to: Mapping[str, Sequence[Any]]) -> None:
+        super().__init__()
+        self.workflow = workflow
+        self.phase = phase
+        self.moment = moment
+        self.to = to
+
+    def notify(self, context: Context) -> None:
+        """Send the message of each event to its targets."""
+        scope: Any = context
+        skip: Skip | None = scope.get(SKIPPED)
+        why = skip.why if skip else str(context.get("exception") or "")[:MAX_WHY]
+        blocked = skip.reason == "blocked" if skip else " is blocked: " in why
+        for event in self.events(blocked=blocked):
+            message = {
+                "event": event,
+                "workflow": self.workflow,
+                "phase": self.phase,
+                "run": context["run_id"],
+                "try": context["ti"].try_number,
+                "owner": context["task"].owner,
+                "why": why,
+                "at": _now(),
+            }
+            for target in self.to.get(event, ()):
+                try:
+                    deliver(target, message, context)
+                except Exception as err:  # noqa: BLE001 (whatever a target does, the phase goes on)
+                    self.log.warning("%s of %s was not told: %s", event, self.phase, err)
+
+    def events(self, *, blocked: bool) -> tuple[str, ...]:
+        """Give the events that this moment is."""
+        if self.moment in {"failed", "skipped"} and blocked:
+            return ("blocked",)
+        return (self.moment, "released") if self.moment == "succeeded" else (self.moment,)
+
+
+def deliver(target: Any, message: Mapping[str, Any], context: Context) -> None:
+    """Send a message to one target; raises where it is not taken."""
+    if isinstance(target, str):
+        from mlops_provider.hooks.webhook import WebhookHook
+
+        WebhookHook(target).post(dict(message))
+        return
+    from mlops_provider.runtime.imports import import_allowed
+
+    allowed = str(conf.get("mlops", "allowed_notifiers", fallback="") or DEFAULT_ALLOWED_NOTIFIERS)
+    notifier = import_allowed(target["notifier"], [part.strip() for part in allowed.split(",") if part.strip()])
+    if not (isinstance(notifier, type) and issubclass(notifier, BaseNotifier)):
+        raise MlopsError(f"'{target['notifier']}' is not an Airflow notifier")
+    scope: Any = {**context, "message": dict(message)}
+    notifier(**target.get("arguments", {}))(scope)
+
+
+def _now() -> str:
+    from mlops_provider.runtime.contract import now
+
+    return now()

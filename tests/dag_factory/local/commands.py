@@ -1,0 +1,21 @@
+"""The command line, as people call it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+
+def mlops(folder, *arguments, answer=""):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+    return subprocess.run(
+        [sys.executable, "-m", "mlops_dag_factory.cli.main", *arguments],
+        cwd=folder,
+        env=environment,
+        input=answer,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )

@@ -1,0 +1,191 @@
+"""What the language promises about runs, seen in real runs: conditions, items, groups, questions, presets, scenes."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from tests.dag_factory.local.commands import mlops
+
+FULL = """
+workflow: full
+include: [_shared.yaml]
+parameters:
+  threshold: {type: float, default: 0.5, minimum: 0, maximum: 1}
+  depth: {type: integer, default: 3, minimum: 1, ask: true, timeout: 1h}
+  use_trees: {type: boolean, default: true}
+  kinds: {type: list, default: [gini, entropy]}
+presets:
+  quick: {threshold: 0.25}
+scenes:
+  training: [trees, quality]
+phases:
+  parts: {type: split, data: rows, stratify: target, group: prepare}
+  trees:
+    type: train
+    data: parts.train
+    target: target
+    estimator: sklearn.tree.DecisionTreeClassifier
+    parameters: {max_depth: "{{ params.depth }}"}
+    when: parameters.use_trees
+  bayes:
+    type: train
+    data: parts.train
+    target: target
+    estimator: sklearn.naive_bayes.GaussianNB
+    when: not parameters.use_trees
+  quality: {type: evaluate, model: trees, data: parts.test, gates: ["accuracy >= parameters.threshold"]}
+  quality_bayes: {type: evaluate, model: bayes, data: parts.test, gates: ["accuracy >= 0.5"]}
+  joined:
+    type: operator
+    operator: airflow.providers.standard.operators.bash.BashOperator
+    arguments: {bash_command: "echo {{ parameters.threshold }}"}
+    after: [quality, quality_bayes]
+  fleet:
+    type: train
+    foreach: {kind: "{{ params.kinds }}"}
+    data: parts.train
+    target: target
+    estimator: sklearn.tree.DecisionTreeClassifier
+    parameters: {criterion: "{{ item.kind }}"}
+  fleet_quality:
+    type: evaluate
+    foreach: {kind: "{{ params.kinds }}"}
+    model: fleet
+    data: parts.test
+    gates: ["accuracy >= 0.5"]
+  inner: {type: workflow, workflow: inner, inline: true, parameters: {least: 100}, after: joined}
+  again: {type: split, data: inner.big}
+"""
+SHARED = 'phases:\n  rows: {type: ingest, source: "sklearn:iris", group: prepare}\n'
+INNER = """
+workflow: inner
+parameters: {least: {type: integer, default: 1}}
+phases:
+  raw: {type: ingest, source: "sklearn:iris"}
+  big: {type: transform, data: raw, sql: "select * from data limit {{ params.least }}"}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("language")
+    (folder / "full.yaml").write_text(FULL)
+    (folder / "_shared.yaml").write_text(SHARED)
+    (folder / "inner.yaml").write_text(INNER)
+    return folder
+
+
+class Run:
+    """One run: what the terminal showed, and its records by phase."""
+
+    def __init__(self, folder, *options):
+        done = mlops(folder, "run", "full.yaml", "--approve", *options)
+        self.text = done.stdout + done.stderr
+        self.returncode = done.returncode
+        self.states = dict(
+            re.findall(r"^[✓✗-] (\S+) .*?(success|skipped|upstream_failed)\s*$", self.text, re.MULTILINE)
+        )
+        [found] = re.findall(r"full (\S+)\s+(?:success|failed)", self.text)
+        runs = folder / ".mlops/run/store/full/runs"
+        name = found.replace(":", "%3A").replace("+", "%2B")
+        self.records = {
+            path.parent.name: json.loads(path.read_text()) for path in sorted(runs.glob(f"{name}/*/*.json"))
+        }
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    return Run(folder)
+
+
+@pytest.fixture(scope="module")
+def other_branch(folder, whole):
+    return Run(folder, "-p", "use_trees=false", "-p", 'kinds=["gini", "nonsense"]', "--preset", "quick")
+
+
+def test_a_condition_leaves_a_phase_out_and_what_only_depends_on_it(whole):
+    assert whole.returncode == 0, whole.text
+    assert (whole.states["bayes"], whole.states["quality_bayes"]) == ("skipped", "skipped")
+    assert (whole.states["trees"], whole.states["quality"]) == ("success", "success")
+
+
+def test_what_depends_on_several_goes_on_with_what_ran(whole, other_branch):
+    assert whole.states["joined"] == "success"
+    assert other_branch.states["joined"] == "success"
+    assert (other_branch.states["quality"], other_branch.states["quality_bayes"]) == ("skipped", "success")
+
+
+def test_nobody_is_asked_for_what_no_phase_uses_in_this_run(whole, other_branch):
+    assert "full: depth?" in whole.text
+    assert other_branch.states["trees.ask"] == "skipped"
+    assert "full: depth?" not in other_branch.text
+
+
+def test_an_answer_reaches_the_phase_and_the_record(whole):
+    assert whole.records["trees"]["config"]["parameters"] == {"max_depth": 3}
+    assert whole.records["trees.ask"]["details"]["values"] == {"depth": 3}
+
+
+def test_phases_of_a_group_share_a_task_and_keep_their_records(whole):
+    assert whole.states["prepare"] == "success"
+    assert {"rows", "parts"} <= set(whole.records)
+    assert set(whole.records["parts"]["outputs"]) >= {"train", "test"}
+
+
+def test_every_item_has_a_record_and_its_own_gate(whole):
+    kinds = {
+        name: record["config"]["parameters"]["criterion"]
+        for name, record in whole.records.items()
+        if "@" in name and "fleet@" in name
+    }
+    assert kinds == {"fleet@gini": "gini", "fleet@entropy": "entropy"}
+    for kind in ("gini", "entropy"):
+        model = whole.records[f"fleet@{kind}"]["outputs"]["model"]
+        assert whole.records[f"fleet_quality@{kind}"]["inputs"]["model"] == [model]
+    assert whole.records["fleet_quality.summary"]["metrics"] == {"items": 2, "succeeded": 2}
+
+
+def test_an_item_that_fails_does_not_keep_the_others_from_going_on(other_branch):
+    assert other_branch.returncode == 0, other_branch.text
+    assert other_branch.records["fleet@nonsense"]["status"] == "failed"
+    assert other_branch.records["fleet_quality@gini"]["status"] == "succeeded"
+    assert "fleet_quality@nonsense" not in other_branch.records
+    summary = other_branch.records["fleet_quality.summary"]
+    assert summary["metrics"] == {"items": 2, "succeeded": 1}
+    assert "1 of 2 items succeeded" in summary["summary"]
+
+
+def test_a_sub_workflow_runs_inline_with_the_parameters_that_it_is_given(whole):
+    assert whole.records["inner.big"]["config"]["sql"] == "select * from data limit 100"
+    assert whole.records["inner.big"]["outputs"]["data"]["rows"] == 100
+    assert whole.records["again"]["inputs"]["data"] == [whole.records["inner.big"]["outputs"]["data"]]
+
+
+def test_a_preset_counts_where_the_run_kept_the_default(folder, whole, other_branch):
+    assert other_branch.records["bayes"]["parameters"]["threshold"] == 0.25
+
+    own = Run(folder, "--preset", "quick", "-p", "threshold=0.75", "-p", "depth=2", "--scene", "training")
+    assert own.records["quality"]["verdict"]["rules"][0]["values"]["parameters.threshold"] == 0.75
+    assert own.records["trees"]["config"]["parameters"] == {"max_depth": 2}
+    assert "full: depth?" not in own.text  # the run was started with the answer
+
+
+def test_a_scene_runs_its_phases_on_what_an_earlier_run_gave(folder, whole):
+    scene = Run(folder, "--scene", "training")
+
+    assert scene.returncode == 0, scene.text
+    assert set(scene.records) == {"trees.ask", "trees", "quality"}
+    assert scene.records["trees"]["inputs"]["data"][0]["digest"] == whole.records["parts"]["outputs"]["train"]["digest"]
+
+
+def test_a_scene_without_an_earlier_run_is_refused_with_what_is_missing(tmp_path):
+    for name, text in (("full.yaml", FULL), ("_shared.yaml", SHARED), ("inner.yaml", INNER)):
+        (tmp_path / name).write_text(text)
+
+    done = mlops(tmp_path, "run", "full.yaml", "--approve", "--scene", "training")
+    assert done.returncode == 1
+    said = " ".join(done.stdout.split())
+    assert "the scene starts from 'parts': no earlier run has a result of it" in said
+    assert not list((tmp_path / ".mlops/run/store").glob("full/runs/*/trees/*.json"))
