@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Never
 
 from airflow.sdk import DAG, get_parsing_context
 
+from mlops_dag_factory.cache import SpecCache
 from mlops_dag_factory.compiler import MONITOR_SUFFIX, compile_monitor, compile_workflow
 from mlops_dag_factory.errors import Problem, WorkflowError
 from mlops_dag_factory.reading import read_workflow
@@ -21,6 +22,8 @@ from mlops_provider.exceptions import MlopsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from mlops_dag_factory.spec import Workflow
 
 PROFILE = "MLOPS_PROFILE"
 """Environment variable that names the profile of this deployment."""
@@ -35,37 +38,86 @@ def load_workflows(folder: str | Path = "workflows") -> None:
     """
     namespace = sys._getframe(1).f_globals  # noqa: SLF001 (the DAG file stays two lines)
     base = Path(namespace["__file__"]).resolve().parent
-    for dag in workflow_dags(workflow_files(base / folder), base=base):
+    for dag in folder_dags(base / folder, base=base):
         namespace[f"dag_{dag.dag_id}"] = dag
 
 
-def workflow_dags(files: Iterable[Path], *, base: Path) -> Iterator[DAG]:
-    """Compile files to DAGs; a file with problems gives a DAG that only carries them."""
+def folder_dags(folder: Path, *, base: Path, cache: SpecCache | None = None) -> Iterator[DAG]:
+    """Compile the files of a folder to DAGs, or only the one that Airflow wants."""
+    cache = cache or SpecCache(folder)
     wanted = get_parsing_context().dag_id
-    taken: dict[str, Path] = {}
-    for file in _likely_first(list(files), wanted):
-        if wanted and wanted in taken:
-            return
+    if wanted:
+        return _wanted_dag(wanted, _candidates(folder, wanted.removesuffix(MONITOR_SUFFIX), cache))
+    return _all_dags(workflow_files(folder), base, cache)
+
+
+def _all_dags(files: Iterable[Path], base: Path, cache: SpecCache) -> Iterator[DAG]:
+    """Compile all files; a file with problems gives a DAG that only carries them."""
+    workflows: dict[Path, Workflow] = {}
+    for file in files:
         try:
-            for dag in _file_dags(file, wanted):
-                _take(dag.dag_id, file, taken)
-                yield dag
+            workflows[file] = cache.read(file, file.read_bytes(), os.environ.get(PROFILE, ""))
         except Exception as err:  # noqa: BLE001 (whatever is wrong with one file must not hide the others)
-            _LOG.log(logging.ERROR, "%s: %s", file, err, exc_info=not isinstance(err, WorkflowError | MlopsError))
-            if _in_dag_processor(wanted):
-                yield BrokenWorkflow(file, file.relative_to(base).as_posix(), err)
+            yield from _broken(file, base, err)
+    owners: dict[str, Path] = {}
+    for file, workflow in workflows.items():  # of two files with one id, the one that is named like it has it
+        if workflow.workflow not in owners or file.stem == workflow.workflow != owners[workflow.workflow].stem:
+            owners[workflow.workflow] = file
+    for file, workflow in workflows.items():
+        try:
+            _check_owner(workflow.workflow, file, owners[workflow.workflow])
+            yield compile_workflow(workflow)
+            if (monitor := compile_monitor(workflow)) is not None:
+                yield monitor
+        except Exception as err:  # noqa: BLE001 (as above)
+            yield from _broken(file, base, err)
+    cache.write(owners)
 
 
-def _file_dags(file: Path, wanted: str | None) -> Iterator[DAG]:
-    if wanted and wanted.removesuffix(MONITOR_SUFFIX).encode() not in file.read_bytes():
-        return  # a look at the bytes is a hundred times cheaper than reading the workflow
-    workflow = read_workflow(file, os.environ.get(PROFILE, ""))
-    if wanted not in {None, workflow.workflow, workflow.workflow + MONITOR_SUFFIX}:
+def _wanted_dag(wanted: str, files: Iterable[Path]) -> Iterator[DAG]:
+    """Compile the file that gives a DAG; a look at the bytes of the others is a hundred times cheaper than reading."""
+    name = wanted.removesuffix(MONITOR_SUFFIX)
+    for file in files:
+        try:
+            if name.encode() not in file.read_bytes():
+                continue
+            workflow = read_workflow(file, os.environ.get(PROFILE, ""))
+            if workflow.workflow == name:
+                dag = compile_monitor(workflow) if wanted != name else compile_workflow(workflow)
+                if dag is not None:
+                    yield dag
+                return
+        except Exception as err:  # noqa: BLE001 (another file may still give the DAG)
+            _log(file, err)
+
+
+def _candidates(folder: Path, name: str, cache: SpecCache) -> Iterator[Path]:
+    """Give the files that may make a DAG, the likely ones first."""
+    likely = [folder / f"{name}.yaml", folder / f"{name}.yml"]
+    if (noted := cache.file_of(name)) is not None and noted.is_relative_to(folder):
+        likely.insert(0, noted)
+    for file in likely:
+        if file.is_file():
+            yield file
+    yield from (file for file in workflow_files(folder) if file not in likely)
+
+
+def _broken(file: Path, base: Path, err: Exception) -> Iterator[DAG]:
+    _log(file, err)
+    if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client":  # the dag-processor
+        yield BrokenWorkflow(file, file.relative_to(base).as_posix(), err)
+
+
+def _log(file: Path, err: Exception) -> None:
+    _LOG.log(logging.ERROR, "%s: %s", file, err, exc_info=not isinstance(err, WorkflowError | MlopsError))
+
+
+def _check_owner(name: str, file: Path, owner: Path) -> None:
+    if file == owner:
         return
-    if wanted != workflow.workflow + MONITOR_SUFFIX:
-        yield compile_workflow(workflow)
-    if wanted != workflow.workflow and (monitor := compile_monitor(workflow)):
-        yield monitor
+    message = f"the id '{name}' is taken by {owner.name}"
+    hint = "give it another id"
+    raise WorkflowError([Problem(file=str(file), path="workflow", code="duplicate-id", message=message, hint=hint)])
 
 
 class BrokenWorkflow(DAG):
@@ -89,23 +141,3 @@ class BrokenWorkflow(DAG):
     def get_serialized_fields(self) -> Never:
         """Raise the problems, without the traceback of how they were found."""
         raise self.error.with_traceback(None) from None
-
-
-def _likely_first(files: list[Path], wanted: str | None) -> list[Path]:
-    """Order files so that the one named like the wanted DAG is read first."""
-    if not wanted:
-        return files
-    name = wanted.removesuffix(MONITOR_SUFFIX)
-    return sorted(files, key=lambda file: file.stem != name)
-
-
-def _in_dag_processor(wanted: str | None) -> bool:
-    return wanted is None and os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client"
-
-
-def _take(dag_id: str, file: Path, taken: dict[str, Path]) -> None:
-    if dag_id in taken:
-        message = f"the id '{dag_id}' is taken by {taken[dag_id].name}"
-        hint = "give it another id"
-        raise WorkflowError([Problem(file=str(file), path="workflow", code="duplicate-id", message=message, hint=hint)])
-    taken[dag_id] = file

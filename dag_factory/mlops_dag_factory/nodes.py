@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_dag_factory.spec.base import Reference
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
+from mlops_dag_factory.spec.workflow import ancestors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,13 +51,7 @@ class Nodes:
 
     def ancestors(self, name: str) -> set[str]:
         """Give all nodes that come before one."""
-        found: set[str] = set()
-        waiting = [name]
-        while waiting:
-            new = set(self.upstream[waiting.pop()]) - found
-            found |= new
-            waiting.extend(new)
-        return found
+        return ancestors(self.upstream, name)
 
     def in_order(self) -> list[str]:
         """Give the names so that each comes after those before it; otherwise in the order of the file."""

@@ -20,7 +20,7 @@ from mlops_dag_factory.spec.service import ApproveSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 
 if TYPE_CHECKING:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, BaseOperator
 
     from mlops_dag_factory.spec import Workflow
 
@@ -65,9 +65,21 @@ class _Builder:
             for before in names
             if self.last[before] != self.first[name]
         }
-        for before, after in sorted(edges):
-            self.tasks[before].set_downstream(self.tasks[after])
+        for before, after in edges:
+            self._connect(before, after)
         self._summaries()
+
+    def _add(self, task: BaseOperator) -> None:
+        """Put a task into the DAG; given its DAG earlier, Airflow would copy the DAG's parameters for it, twice."""
+        if not task.task_group:
+            self.dag.task_group.add(task)
+        self.dag.add_task(task)
+        self.tasks[task.task_id] = task
+
+    def _connect(self, before: str, after: str) -> None:
+        """Make an edge; Airflow's `>>` hashes the whole DAG for each."""
+        self.tasks[before].downstream_task_ids.add(after)
+        self.tasks[after].upstream_task_ids.add(before)
 
     def _uncertain(self) -> set[str]:
         """Give the nodes before which something may have been left out: they look at what really ran."""
@@ -126,7 +138,6 @@ class _Builder:
         folder = self._folder(node.prefix)
         common: dict[str, Any] = {
             "task_id": task_id.removeprefix(node.prefix),
-            "dag": self.dag,
             **airflow_options(node.workflow, node.phase),
             **notices(self.workflow, node.name, node.phase.notify, kind=kind or node.phase.type),
         }
@@ -149,8 +160,9 @@ class _Builder:
         operator = phase_types()[phase.type].operator_class()
         self.first[node.name] = self.last[node.name] = node.name
         if not phase.foreach:
-            self.tasks[node.name] = operator(**common, **arguments)
+            self._add(operator(**common, **arguments))
             return
+        common["dag"] = self.dag
         arguments["phase"] = node.name
         mapped = operator.partial(**common, **arguments, map_index_template=ITEM_LABEL)
         if any(is_template(values) for values in phase.foreach.values()):
@@ -171,7 +183,7 @@ class _Builder:
             control=self._control(node, rejoins=rejoins) | {"when": ""},
             **self._common(node, task_id, rejoins=rejoins, kind="items"),
         )
-        self.tasks[task_id] = task
+        self._add(task)
         return task
 
     def _group(self, task_id: str, members: list[Node], uncertain: set[str]) -> None:
@@ -199,7 +211,7 @@ class _Builder:
             "pool_slots": max(each["pool_slots"] for each in options),
             "doc_md": "\n\n".join(f"**{node.name}**: {node.phase.description}" for node in order),
         }
-        self.tasks[task_id] = GroupPhasesOperator(phases=phases, **common)
+        self._add(GroupPhasesOperator(phases=phases, **common))
         for name in names:
             self.first[name] = self.last[name] = task_id
 
@@ -214,18 +226,20 @@ class _Builder:
         control = {
             key: value for key, value in self._control(node, rejoins=name in uncertain).items() if key != "asked"
         }
-        self.tasks[task_id] = AskParametersOperator(
-            workflow=self.workflow.workflow,
-            schemas={each: spec.form_schema() for each, spec in specs.items()},
-            timeout=min(spec.timeout for spec in specs.values()),
-            control=control,
-            **common,
+        self._add(
+            AskParametersOperator(
+                workflow=self.workflow.workflow,
+                schemas={each: spec.form_schema() for each, spec in specs.items()},
+                timeout=min(spec.timeout for spec in specs.values()),
+                control=control,
+                **common,
+            )
         )
         target = self.first[name]
-        self.tasks[task_id].set_downstream(self.tasks[target])
+        self._connect(task_id, target)
         users = [other for other in self.nodes.nodes if self.last[other] != target and self._reads(other, specs)]
         for other in users:
-            self.tasks[task_id].set_downstream(self.tasks[self.first[other]])
+            self._connect(task_id, self.first[other])
         for other, first in self.first.items():
             if first == target:
                 self.first[other] = task_id
@@ -246,7 +260,8 @@ class _Builder:
                 common = self._common(node, task_id, rejoins=False, kind="summary")
                 common["trigger_rule"] = TriggerRule.ALL_DONE
                 task = SummarizeItemsOperator(workflow=self.workflow.workflow, of=node.name, **common)
-                self.tasks[node.name].set_downstream(task)
+                self._add(task)
+                self._connect(node.name, task_id)
 
     def _folder(self, prefix: str) -> TaskGroup | None:
         if not prefix:

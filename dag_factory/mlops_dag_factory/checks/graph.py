@@ -30,7 +30,7 @@ def check_order(scope: Scope) -> Iterator[Finding]:
 def check_cycles(scope: Scope) -> Iterator[Finding]:
     """Yield each cycle once, at the phase of it that stands first in the file."""
     order = {name: index for index, name in enumerate(scope.workflow.phases)}
-    upstream = {name: scope.workflow.upstream(name) for name in order}
+    upstream = scope.graph
     for cycle in _cycles(upstream):
         first = min(range(len(cycle)), key=lambda index: order[cycle[index]])
         around = [*cycle[first:], *cycle[:first]]

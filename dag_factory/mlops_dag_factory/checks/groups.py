@@ -43,9 +43,9 @@ def check_groups(scope: Scope) -> Iterator[Finding]:
 
 def _between(scope: Scope, members: list[str]) -> str | None:
     inside = set(members)
-    before = {name: scope.workflow.ancestors(name) for name in members}
+    before = {name: scope.ancestors(name) for name in members}
     for name in members:
         for other in sorted(before[name] - inside):
-            if scope.workflow.ancestors(other) & inside:
+            if scope.ancestors(other) & inside:
                 return other
     return None

@@ -33,7 +33,7 @@ def check_gated(scope: Scope) -> Iterator[Finding]:
         return
     for name, phase in scope.workflow.phases.items():
         if isinstance(phase, DeploySpec | ReleaseSpec):
-            before = scope.workflow.ancestors(name)
+            before = scope.ancestors(name)
             if not any(_always_evaluates(scope.workflow.phases[other]) for other in before):
                 message = f"no evaluation comes before this {phase.type}: any model would pass"
                 hint = "add a phase of type evaluate with gates, and let this phase or the registration come after it"

@@ -26,7 +26,7 @@ def check_required(scope: Scope) -> Iterator[Finding]:
     for name, phase in workflow.phases.items():
         if not isinstance(phase, ReleaseSpec):
             continue
-        before = [workflow.phases[other] for other in workflow.ancestors(name)]
+        before = [workflow.phases[other] for other in scope.ancestors(name)]
         for wanted, what, hint in (
             ("approval", "an approval", "add a phase {type: approve} and let the release come after it"),
             ("gates", "an evaluation with gates", "give the evaluation gates, and let the release come after it"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding, suggestion
@@ -35,6 +36,7 @@ def check_schedules(scope: Scope) -> Iterator[Finding]:
         yield Finding(loc=("schedule", "timezone"), code="timezone", message=message, hint=hint)
 
 
+@lru_cache(maxsize=1024)
 def is_cron(text: str) -> bool:
     """Say whether Airflow takes a text as a cron expression or preset."""
     if text in PRESETS:
@@ -47,6 +49,7 @@ def is_cron(text: str) -> bool:
     return bool(croniter.is_valid(text))
 
 
+@lru_cache(maxsize=1024)
 def fires(text: str) -> bool:
     """Say whether a cron expression has a date at all; those with a month or a day only are looked at."""
     if text.startswith("@") or "*" in text.split()[2:4]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlops_dag_factory.spec.base import Reference, is_template
+from mlops_dag_factory.spec.base import Reference, Spec, is_template
+from mlops_dag_factory.spec.workflow import ancestors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec import Workflow
 
 _EXPRESSIONS = frozenset({"gates", "rules", "performance", "service", "expression", "when"})
+_HOLD_TEXT: Any = str | list | dict | Spec
 _ELSEWHERE = frozenset({"title", "description", "definition"})
 
 
@@ -25,21 +27,9 @@ class Mention(NamedTuple):
     loc: Location
     kinds: tuple[str, ...]
     many: bool
-
-    @property
-    def phase(self) -> str:
-        """The phase that it names."""
-        return Reference.parse(self.text).phase
-
-    @property
-    def output(self) -> str:
-        """The output that it names, or nothing."""
-        return Reference.parse(self.text).output
-
-    @property
-    def collects(self) -> bool:
-        """True for the items of a repeated phase."""
-        return Reference.parse(self.text).collects
+    phase: str
+    output: str
+    collects: bool
 
 
 @dataclass(frozen=True)
@@ -65,6 +55,15 @@ class Scope:
         """Every text of the phases and the monitor that is a template or an expression, with its location."""
         return tuple(_texts(self.workflow))
 
+    @cached_property
+    def graph(self) -> dict[str, list[str]]:
+        """For every phase, those that must succeed right before it."""
+        return self.workflow.graph()
+
+    def ancestors(self, name: str) -> set[str]:
+        """Give all phases that come before a phase."""
+        return ancestors(self.graph, name)
+
     def references(self, name: str) -> tuple[Mention, ...]:
         """Give the references that a phase makes."""
         return self._references[name]
@@ -80,7 +79,9 @@ class Scope:
             many = isinstance(getattr(phase, field), list)
             for index, text in enumerate(texts):
                 loc: Location = ("phases", name, field, index) if many else ("phases", name, field)
-                yield Mention(text, loc, marks[field].kinds, many)
+                reference = Reference.parse(text)
+                parts = reference.phase, reference.output, reference.collects
+                yield Mention(text, loc, marks[field].kinds, many, *parts)
 
     @cached_property
     def whole(self) -> bool:
@@ -90,16 +91,19 @@ class Scope:
 
 
 def _texts(workflow: Workflow) -> Iterator[tuple[Location, str]]:
-    parts: list[tuple[Location, Any]] = [(("phases", name), phase) for name, phase in workflow.phases.items()]
+    waiting: list[tuple[Location, Any]] = [(("phases", name), phase) for name, phase in workflow.phases.items()]
+    waiting.reverse()
     if workflow.monitor:
-        parts.append((("monitor",), workflow.monitor))
-    for start, spec in parts:
-        waiting: list[tuple[Location, Any]] = [(start, spec.model_dump(exclude_unset=True))]
-        while waiting:
-            loc, value = waiting.pop()
-            if isinstance(value, dict):
-                waiting.extend(((*loc, key), item) for key, item in value.items() if key not in _ELSEWHERE)
-            elif isinstance(value, list):
-                waiting.extend(((*loc, index), item) for index, item in enumerate(value))
-            elif isinstance(value, str) and (is_template(value) or _EXPRESSIONS.intersection(loc)):
+        waiting.append((("monitor",), workflow.monitor))
+    while waiting:
+        loc, value = waiting.pop()
+        if isinstance(value, str):
+            if is_template(value) or not _EXPRESSIONS.isdisjoint(loc):
                 yield loc, value
+        elif isinstance(value, Spec):
+            fields = ((name, getattr(value, name)) for name in value.model_fields_set if name not in _ELSEWHERE)
+            waiting.extend(((*loc, name), item) for name, item in fields if isinstance(item, _HOLD_TEXT))
+        elif isinstance(value, dict):
+            waiting.extend(((*loc, key), item) for key, item in value.items() if key not in _ELSEWHERE)
+        elif isinstance(value, list):
+            waiting.extend(((*loc, index), item) for index, item in enumerate(value))

@@ -76,7 +76,7 @@ def _check_phase(scope: Scope, loc: Location, name: str) -> Iterator[Finding]:
     if name not in known:
         hint = f"{suggestion(name, known)}phases: {', '.join(known)}"
         yield Finding(loc=loc, code="reference", message=f"there is no phase '{name}'", hint=hint)
-    elif loc[0] == "phases" and scope.whole and name not in scope.workflow.ancestors(str(loc[1])):
+    elif loc[0] == "phases" and scope.whole and name not in scope.ancestors(str(loc[1])):
         message = f"'{name}' may not have run when this is rendered"
         yield Finding(loc=loc, code="template-order", message=message, hint=f"add 'after: {name}' to this phase")
 

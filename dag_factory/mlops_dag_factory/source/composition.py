@@ -137,7 +137,8 @@ def _with_definitions(document: Document, profile: str, parts: Parts, chain: tup
             continue
         file = f"{phase.get('workflow')}.yaml"
         if phase.get("inline") is not True and not (Path(document.file).parent / file).is_file():
-            continue  # it may be anywhere in the deployment
+            parts.paths.append(Path(document.file).parent / file)  # it may come; until then it is elsewhere
+            continue
         part = parts.read(document, ("phases", name, "workflow"), file, chain)
         if part is not None:
             part = _compose(part, profile, parts, (*chain, Path(part.file).resolve()))

@@ -26,7 +26,10 @@ _EXAMPLE = "a workflow file starts with 'workflow: <id>' and has 'phases:'"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Data and places of one file and what it is composed of; where `data` is None, `problems` say why."""
+    """Data and places of one file; where `data` is None, `problems` say why.
+
+    `parts` are the other files that decide what it means, those too that are not there.
+    """
 
     file: str
     data: dict[str, Any] | None

@@ -35,8 +35,10 @@ class IngestSpec(PhaseSpec):
         "name, row after row."
     )
     format: Literal["csv", "json", "parquet"] | None = Field(None, description="File format; default: by the ending.")
-    columns: dict[str, ColumnType] = Field(default={}, description="Types of columns; the others are inferred.")
-    keys: list[str] = Field(default=[], description="Columns that identify a row.")
+    columns: dict[str, ColumnType] = Field(
+        default_factory=dict, description="Types of columns; the others are inferred."
+    )
+    keys: list[str] = Field(default_factory=list, description="Columns that identify a row.")
     timestamp: str | None = Field(None, description="Column that says when a row happened.")
     labels: LabelsSpec | None = Field(None, description="Outcomes for 'predictions'; default: the monitor's.")
     deduplicate: bool = Field(False, description="Keep only the last row for each key (or each distinct row).")
@@ -86,8 +88,8 @@ class ValidateSpec(PhaseSpec):
 
     type: Literal["validate"] = "validate"
     data: DataReference = Field(description="Dataset to check.")
-    columns: dict[str, ColumnRule] = Field(default={}, description="Rules by column.")
-    rules: list[Rule] = Field(default=[], description="Conditions on the whole dataset.")
+    columns: dict[str, ColumnRule] = Field(default_factory=dict, description="Rules by column.")
+    rules: list[Rule] = Field(default_factory=list, description="Conditions on the whole dataset.")
     on_fail: Literal["stop", "skip"] = Field("stop", description="stop: the task fails; skip: what follows is skipped.")
 
 
@@ -127,7 +129,9 @@ class SplitSpec(PhaseSpec):
     by: Literal["random", "order", "time", "hash", "group"] = Field(
         "random", description="random; order: the last rows are the test; time: the latest; hash or group: by 'keys'."
     )
-    keys: list[str] = Field(default=[], description="Columns whose equal values stay together (by: hash, group, time).")
+    keys: list[str] = Field(
+        default_factory=list, description="Columns whose equal values stay together (by: hash, group, time)."
+    )
     stratify: str | None = Field(None, description="Column whose shares stay equal in every part (by: random).")
     seed: int = Field(0, ge=0, description="Seed of the random generator.")
 

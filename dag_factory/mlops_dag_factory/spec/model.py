@@ -19,11 +19,11 @@ class TrainSpec(PhaseSpec):
     type: Literal["train"] = "train"
     data: DataReference = Field(description="Dataset to fit on.")
     target: str = Field(description="Column to predict.")
-    features: list[str] = Field(default=[], description="Columns to learn from; default: all but the target.")
-    exclude: list[str] = Field(default=[], description="Columns to leave out when 'features' is not given.")
+    features: list[str] = Field(default_factory=list, description="Columns to learn from; default: all but the target.")
+    exclude: list[str] = Field(default_factory=list, description="Columns to leave out when 'features' is not given.")
     estimator: ImportPath | None = Field(None, description="Class to fit, as 'package.module.Class'.")
     python: FunctionPath | None = Field(None, description="Function 'module:name' that fits and returns a model.")
-    parameters: dict[str, Any] = Field(default={}, description="Arguments of the estimator or function.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Arguments of the estimator or function.")
     preprocess: Literal["auto", "none"] = Field("auto", description="auto: impute, encode and scale by column type.")
     seed: int = Field(0, ge=0, description="Seed of every random generator.")
 
@@ -43,8 +43,10 @@ class EvaluateSpec(PhaseSpec):
     type: Literal["evaluate"] = "evaluate"
     model: ModelReference = Field(description="Model to evaluate.")
     data: DataReference = Field(description="Dataset that the model has not seen.")
-    metrics: list[str] = Field(default=[], description="Metrics to compute; default: the usual ones of the task.")
-    gates: list[Gate] = Field(default=[], description="Conditions that must hold, such as 'accuracy >= 0.9'.")
+    metrics: list[str] = Field(
+        default_factory=list, description="Metrics to compute; default: the usual ones of the task."
+    )
+    gates: list[Gate] = Field(default_factory=list, description="Conditions that must hold, such as 'accuracy >= 0.9'.")
     compare_to: Literal["champion", "none"] = Field("champion", description="Model to compare with on the same rows.")
     on_fail: Literal["stop", "skip"] = Field("stop", description="stop: the task fails; skip: what follows is skipped.")
 

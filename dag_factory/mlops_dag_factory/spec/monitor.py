@@ -56,8 +56,10 @@ class ChecksSpec(Spec):
     data_quality: DataQualityCheck | None = Field(None, description="Missing and unseen values.")
     data_drift: DataDriftCheck | None = Field(None, description="Drift of the features.")
     prediction_drift: PredictionDriftCheck | None = Field(None, description="Drift of the predictions.")
-    performance: list[Gate] = Field(default=[], description="Conditions on metrics over labelled predictions.")
-    service: list[Gate] = Field(default=[], description="Conditions on latency_p95_ms, error_rate, requests.")
+    performance: list[Gate] = Field(
+        default_factory=list, description="Conditions on metrics over labelled predictions."
+    )
+    service: list[Gate] = Field(default_factory=list, description="Conditions on latency_p95_ms, error_rate, requests.")
 
     @model_validator(mode="after")
     def _any(self) -> Self:
@@ -86,7 +88,9 @@ class MonitorSpec(ParseTimeSpec):
     checks: ChecksSpec = Field(description="What is checked.")
     policy: PolicySpec = Field(default=PolicySpec(), description="When a breach leads to action.")
     on_breach: list[Action] = Field(default=["notify"], description="What to do, in this order.")
-    notify: list[str] = Field(default=[], description="Connections to notify (an HTTP connection: a webhook in JSON).")
+    notify: list[str] = Field(
+        default_factory=list, description="Connections to notify (an HTTP connection: a webhook in JSON)."
+    )
 
     @field_validator("on_breach", "notify", mode="before")
     @classmethod

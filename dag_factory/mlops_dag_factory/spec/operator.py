@@ -18,5 +18,5 @@ class OperatorSpec(PhaseSpec):
     type: Literal["operator"] = "operator"
     operator: ImportPath = Field(description="Operator class, as 'package.module.Class'.")
     arguments: dict[str, Any] = Field(
-        default={}, description="Arguments of the operator, except those that phases set."
+        default_factory=dict, description="Arguments of the operator, except those that phases set."
     )

@@ -36,7 +36,7 @@ class ParameterSpec(ParseTimeSpec):
     default: Any = Field(None, description="Value when a run gives none.")
     minimum: float | None = Field(None, description="Smallest value (integer, float).")
     maximum: float | None = Field(None, description="Largest value (integer, float).")
-    choices: list[Any] = Field(default=[], description="The values of an enum.")
+    choices: list[Any] = Field(default_factory=list, description="The values of an enum.")
     required: bool = Field(False, description="True: a run must give a value; there is no default.")
     description: str = Field("", description="Shown below the field in the form.")
     section: str = Field("", description="Part of the form that the field stands in.")

@@ -42,7 +42,9 @@ class NotifierSpec(ParseTimeSpec):
     """Any Airflow notifier."""
 
     notifier: ImportPath = Field(description="Notifier class, as 'package.module.Class'; the deployment allows it.")
-    arguments: dict[str, Any] = Field(default={}, description="Arguments of the notifier; Airflow renders them.")
+    arguments: dict[str, Any] = Field(
+        default_factory=dict, description="Arguments of the notifier; Airflow renders them."
+    )
 
 
 class NotifySpec(ParseTimeSpec):
@@ -102,11 +104,13 @@ ItemValues = list[Any] | Annotated[str, BeforeValidator(_template)]
 class PhaseOptions(Spec):
     """The options that every phase has, and that a workflow may give to all."""
 
-    after: list[PhaseId] = Field(default=[], description="Phases that must succeed first, without handing over data.")
+    after: list[PhaseId] = Field(
+        default_factory=list, description="Phases that must succeed first, without handing over data."
+    )
     retries: int | None = Field(None, ge=0, le=100, description="How often to try again after a transient failure.")
     retry_delay: Duration | None = Field(None, description="How long to wait between tries, as 30s or 5m.")
     timeout: Duration | None = Field(None, description="How long one try may take, as 30m or 2h.")
-    notify: list[NotifySpec] = Field(default=[], description="Who is told of what; added to the workflow's.")
+    notify: list[NotifySpec] = Field(default_factory=list, description="Who is told of what; added to the workflow's.")
     cache: bool | CacheSpec | None = Field(
         None, description="False: always do the work again; a ttl: take a result again only while it is young."
     )
@@ -148,7 +152,8 @@ class PhaseSpec(PhaseOptions):
         "false: the phase is skipped, and what only depends on it."
     )  # fmt: skip
     foreach: dict[PhaseId, ItemValues] = Field(
-        default={}, description="Repeat the phase for every item, as {region: [north, south]}: {{ item.region }}."
+        default_factory=dict,
+        description="Repeat the phase for every item, as {region: [north, south]}: {{ item.region }}.",
     )
     group: PhaseId | None = Field(None, description="Name of the task that this phase shares with others.")
 

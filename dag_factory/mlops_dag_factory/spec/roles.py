@@ -12,8 +12,10 @@ from mlops_dag_factory.spec.base import ParseTimeSpec
 class RoleSpec(ParseTimeSpec):
     """Some people and how they are told; a list is the people."""
 
-    users: list[str] = Field(default=[], description="Airflow users.")
-    notify: list[str] = Field(default=[], description="Connections that reach them (HTTP connections that take JSON).")
+    users: list[str] = Field(default_factory=list, description="Airflow users.")
+    notify: list[str] = Field(
+        default_factory=list, description="Connections that reach them (HTTP connections that take JSON)."
+    )
 
     @model_validator(mode="before")
     @classmethod

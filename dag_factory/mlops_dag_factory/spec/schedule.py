@@ -14,7 +14,7 @@ class ScheduleSpec(ParseTimeSpec):
 
     cron: str | None = Field(None, description="Cron expression or preset, as '0 3 * * 1' or '@daily'.")
     timezone: str = Field("UTC", description="IANA time zone of the cron expression.")
-    assets: list[str] = Field(default=[], description="Asset URIs whose events start a run.")
+    assets: list[str] = Field(default_factory=list, description="Asset URIs whose events start a run.")
     catchup: bool = Field(False, description="True: run for the missed dates too.")
     on_running: Literal["queue", "skip", "cancel"] = Field(
         "queue",

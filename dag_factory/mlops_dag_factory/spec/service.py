@@ -57,11 +57,13 @@ class ApproveSpec(PhaseSpec):
     in_worker: ClassVar = False
 
     type: Literal["approve"] = "approve"
-    evidence: list[PhaseId] = Field(default=[], description="Phases whose verdicts and metrics are shown.")
+    evidence: list[PhaseId] = Field(default_factory=list, description="Phases whose verdicts and metrics are shown.")
     approvers: list[str] = Field(
-        default=[], description="Airflow users who may decide; default: whoever may edit the run."
+        default_factory=list, description="Airflow users who may decide; default: whoever may edit the run."
     )
-    roles: list[PhaseId] = Field(default=[], description="Roles whose users may decide, beside the approvers.")
+    roles: list[PhaseId] = Field(
+        default_factory=list, description="Roles whose users may decide, beside the approvers."
+    )
     timeout: Duration | None = Field(timedelta(days=7), description="After this long without an answer it is rejected.")
 
     @classmethod

@@ -18,6 +18,7 @@ from mlops_dag_factory.spec.schedule import ScheduleSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from airflow.sdk import DAG
@@ -45,30 +46,33 @@ class Workflow(ParseTimeSpec):
     description: str = Field("", description="Markdown: what the product does.")
     owner: str = Field("airflow", description="Who answers for it.")
     team: PhaseId | None = Field(None, description="Team whose pool and quota the phases use.")
-    tags: list[str] = Field(default=[], description="Tags in the Airflow UI.")
+    tags: list[str] = Field(default_factory=list, description="Tags in the Airflow UI.")
     include: list[str] = Field(
-        default=[], description="Files with shared phases, parameters and defaults, below this folder; this file wins."
+        default_factory=list,
+        description="Files with shared phases, parameters and defaults, below this folder; this file wins.",
     )
     schedule: ScheduleSpec = Field(
         default=ScheduleSpec(), description="When it runs; drift retraining is always added."
     )
-    parameters: dict[PhaseId, ParameterSpec] = Field(default={}, description="The knobs of a run: the trigger form.")
+    parameters: dict[PhaseId, ParameterSpec] = Field(
+        default_factory=dict, description="The knobs of a run: the trigger form."
+    )
     presets: dict[PhaseId, dict[PhaseId, Any]] = Field(
-        default={}, description="Named sets of parameter values, chosen in the trigger form."
+        default_factory=dict, description="Named sets of parameter values, chosen in the trigger form."
     )
     profiles: dict[ProfileName, dict[str, Any]] = Field(
-        default={}, description="Named overlays of this file, chosen by MLOPS_PROFILE or --profile."
+        default_factory=dict, description="Named overlays of this file, chosen by MLOPS_PROFILE or --profile."
     )
     scenes: dict[PhaseId, Annotated[list[PhaseId], Field(min_length=1)]] = Field(
-        default={}, description="Named subsets of phases for partial runs, chosen in the trigger form."
+        default_factory=dict, description="Named subsets of phases for partial runs, chosen in the trigger form."
     )
     defaults: PhaseOptions = Field(
         default=PhaseOptions(), description="Options of every phase that does not set its own."
     )
-    notify: list[NotifySpec] = Field(default=[], description="Who is told of what.")
-    roles: dict[PhaseId, RoleSpec] = Field(default={}, description="The people behind role:<name>.")
+    notify: list[NotifySpec] = Field(default_factory=list, description="Who is told of what.")
+    roles: dict[PhaseId, RoleSpec] = Field(default_factory=dict, description="The people behind role:<name>.")
     requires: list[Requirement] = Field(
-        default=[],
+        default_factory=list,
         description="What must come before a release (approval; gates: an evaluation with gates) or exist (monitor). "
         "Usually set by a profile.",
     )
@@ -96,15 +100,9 @@ class Workflow(ParseTimeSpec):
         """Give the phases of this workflow that must succeed right before a phase."""
         return [other for other in self.phases[name].upstream() if other in self.phases]
 
-    def ancestors(self, name: str) -> set[str]:
-        """Give all phases that come before a phase."""
-        found: set[str] = set()
-        waiting = [name]
-        while waiting:
-            new = set(self.upstream(waiting.pop())) - found
-            found |= new
-            waiting.extend(new)
-        return found
+    def graph(self) -> dict[str, list[str]]:
+        """Give, for every phase, those that must succeed right before it."""
+        return {name: self.upstream(name) for name in self.phases}
 
     @classmethod
     def read(cls, path: Path, profile: str = "") -> Self:
@@ -136,6 +134,17 @@ class Workflow(ParseTimeSpec):
         compiler = import_module("mlops_dag_factory.compiler")
         dags = (compiler.compile_workflow(self), compiler.compile_monitor(self))
         return [dag for dag in dags if dag is not None]
+
+
+def ancestors(graph: Mapping[str, Iterable[str]], name: str) -> set[str]:
+    """Give all that comes before a node of a graph, which maps nodes to those right before them."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = [other for other in graph[waiting.pop()] if other not in found]
+        found.update(new)
+        waiting.extend(new)
+    return found
 
 
 SubWorkflowSpec.model_rebuild(_types_namespace={"Workflow": Workflow})

@@ -58,7 +58,8 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         self.config = config
         self.inputs = dict(inputs or {})
         self.take(control or {})
-        self.item = item
+        if item is not None:
+            self.item = item
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the phase; terminal errors fail the task at once, retryable ones leave it to Airflow's retries."""

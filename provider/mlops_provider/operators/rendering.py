@@ -52,10 +52,15 @@ class PhaseRendering:
     decision: Skip | Exception | None = None
     """Why this phase does not run, once that is decided."""
 
+    control: Mapping[str, Any] = {}
+    control_text: str = ""
+
     def take(self, control: Mapping[str, Any]) -> None:
         """Set the attributes above."""
+        if not control:
+            return  # Airflow looks at every attribute that is set: most phases need none
         self.control = dict(control)
-        self.control_text = json.dumps(control, sort_keys=True) if control else ""  # Airflow does not restore maps
+        self.control_text = json.dumps(control, sort_keys=True)  # Airflow does not restore maps
         for name, value in control.items():
             setattr(self, name, value)
 
