@@ -60,17 +60,17 @@ from pathlib import Path
 from mlops_dag_factory.cache import SpecCache
 from mlops_dag_factory.loader import folder_dags
 folder, warm_up = Path(sys.argv[1]), Path(sys.argv[2])
-list(folder_dags(warm_up, base=warm_up, cache=SpecCache(warm_up, warm_up / "cache")))
+folder_dags(warm_up, base=warm_up, cache=SpecCache(warm_up, warm_up / "cache"))
 shutil.rmtree(folder / "cache", ignore_errors=True)
 if "memory" in sys.argv:
     tracemalloc.start()
-    kept = list(folder_dags(folder, base=folder, cache=SpecCache(folder, folder / "cache")))
+    kept = folder_dags(folder, base=folder, cache=SpecCache(folder, folder / "cache"))
     print(json.dumps({"kb": tracemalloc.get_traced_memory()[0] / 1024 / len(kept)}))
 else:
     seconds = []
     for _ in range(2):
         started = time.perf_counter()
-        dags = list(folder_dags(folder, base=folder, cache=SpecCache(folder, folder / "cache")))
+        dags = folder_dags(folder, base=folder, cache=SpecCache(folder, folder / "cache"))
         seconds.append(time.perf_counter() - started)
     assert len(dags) == int(sys.argv[3]) and all(len(dag.tasks) == 12 for dag in dags)
     print(json.dumps({"cold": seconds[0], "cached": seconds[1]}))
@@ -82,10 +82,10 @@ from pathlib import Path
 from mlops_dag_factory.cache import SpecCache
 from mlops_dag_factory.loader import folder_dags
 folder, warm_up = Path(sys.argv[1]), Path(sys.argv[2])
-list(folder_dags(warm_up, base=warm_up, cache=SpecCache(warm_up, warm_up / "cache")))
+folder_dags(warm_up, base=warm_up, cache=SpecCache(warm_up, warm_up / "cache"))
 os.environ["_AIRFLOW_PARSING_CONTEXT_DAG_ID"] = sys.argv[3]
 started = time.perf_counter()
-dags = list(folder_dags(folder, base=folder, cache=SpecCache(folder, folder / sys.argv[4])))
+dags = folder_dags(folder, base=folder, cache=SpecCache(folder, folder / sys.argv[4]))
 print(json.dumps({"seconds": time.perf_counter() - started}))
 assert [dag.dag_id for dag in dags] == [sys.argv[3]]
 """

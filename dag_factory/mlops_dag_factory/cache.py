@@ -1,9 +1,9 @@
 """The cache of parsing: the data of workflow files that had no errors, found again by the digest of their bytes.
 
-One JSON file per folder of workflows, in Airflow's home, written when a pass over the folder found anything new; beside
-it a small index of which file gives which DAG. An entry counts only while the file, everything that it includes, and
-what reads it (this package, the installed phase types, the profile, the teams) are the same. What cannot be read or
-written is no error: the file is parsed.
+One file per folder of workflows, in Airflow's home, written when a pass over the folder found anything new. Its first
+line says which file gives which DAG and where the entry of each file stands, so that the start of a task reads one
+entry. An entry counts only while the file, everything that it includes, and what reads it (this package, the installed
+phase types, the profile, the teams) are the same. What cannot be read or written is no error: the file is parsed.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import hashlib
 import os
 import tempfile
 from contextlib import suppress
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import entry_points, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
-from pydantic import ValidationError
 
 from mlops_dag_factory.phases import ENTRY_POINT_GROUP
 from mlops_dag_factory.reading import inspect_workflow
@@ -36,39 +35,78 @@ class SpecCache:
 
     def __init__(self, folder: Path, home: Path | None = None) -> None:
         name = hashlib.sha256(str(folder).encode()).hexdigest()[:20]
-        self._path = (home or default_home()) / f"{name}.json"
-        self._index = self._path.with_suffix(".index")
-        self._before: dict[str, Any] | None = None
-        self._now: dict[str, Any] = {}
+        self._path = (home or default_home()) / f"{name}.specs"
+        self._now: dict[str, bytes] = {}
 
     def read(self, file: Path, content: bytes, profile: str = "") -> Workflow:
         """Give the workflow of a file whose bytes are `content`; WorkflowError carries all its problems."""
-        if self._before is None:
-            self._before = _load(self._path)
         key = hashlib.sha256(content + _environment(profile)).hexdigest()
-        entry = self._before.get(str(file))
-        if isinstance(entry, dict) and (workflow := _stored(entry, key)) is not None:
+        entry = self._entry(str(file))
+        if entry and (workflow := _stored(entry, key)) is not None:
             self._now[str(file)] = entry
             return workflow
         reading = inspect_workflow(file, profile)
         workflow = reading.result()
         if reading.document is not None and not any(word in content.lower() for word in _NOT_IN_JSON):
             parts = {str(part): _digest(part) for part in reading.document.parts}
-            self._now[str(file)] = {"key": key, "parts": parts, "data": reading.document.data}
+            with suppress(TypeError):  # a value that JSON has not
+                self._now[str(file)] = orjson.dumps({"key": key, "parts": parts, "data": reading.document.data})
         return workflow
 
     def write(self, owners: Mapping[str, Path]) -> None:
         """Remember what was read since the cache was opened, and nothing else; and which file gives which DAG."""
-        if self._now != self._before:
-            _write(self._path, self._now)
-        index = {dag_id: str(path) for dag_id, path in owners.items()}
-        if index != _load(self._index):
-            _write(self._index, index)
+        places, offset = {}, 0
+        for file, entry in self._now.items():
+            places[file] = [offset, len(entry)]
+            offset += len(entry)
+        head = {"dags": {dag_id: str(path) for dag_id, path in owners.items()}, "entries": places}
+        content = b"\n".join([orjson.dumps(head), b"".join(self._now.values())])
+        with suppress(OSError):  # a folder that cannot be written
+            if self._path.is_file() and self._path.read_bytes() == content:
+                return
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, aside = tempfile.mkstemp(dir=self._path.parent, prefix=".")
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+            Path(aside).replace(self._path)
 
     def file_of(self, dag_id: str) -> Path | None:
         """Give the file that last gave a DAG."""
-        path = _load(self._index).get(dag_id)
+        path = self._head.get("dags", {}).get(dag_id)
         return Path(path) if isinstance(path, str) else None
+
+    @cached_property
+    def _stream(self) -> BinaryIO | None:
+        try:
+            return self._path.open("rb")
+        except OSError:
+            return None
+
+    @cached_property
+    def _head(self) -> dict[str, Any]:
+        if self._stream is None:
+            return {}
+        try:
+            head = orjson.loads(self._stream.readline())
+        except (OSError, ValueError):
+            return {}
+        self._start = self._stream.tell()
+        return head if isinstance(head, dict) else {}
+
+    def _entry(self, file: str) -> bytes:
+        place = self._head.get("entries", {}).get(file)
+        if place is None or self._stream is None:
+            return b""
+        try:
+            self._stream.seek(self._start + place[0])
+            return self._stream.read(place[1])
+        except (OSError, TypeError, IndexError, ValueError):
+            return b""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._stream is not None:
+            self._stream.close()
 
 
 def default_home() -> Path:
@@ -76,11 +114,12 @@ def default_home() -> Path:
     return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "mlops" / "specs"
 
 
-def _stored(entry: dict[str, Any], key: str) -> Workflow | None:
+def _stored(text: bytes, key: str) -> Workflow | None:
     try:
+        entry = orjson.loads(text)
         if entry["key"] == key and _unchanged(entry["parts"].items()):
             return Workflow.model_validate(entry["data"])
-    except (KeyError, AttributeError, TypeError, ValidationError):  # somebody wrote something else into the file
+    except (KeyError, AttributeError, TypeError, ValueError):  # somebody wrote something else; ValidationError is one
         pass
     return None
 
@@ -94,25 +133,6 @@ def _digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return ""
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = orjson.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    """Write a file, whole or not at all."""
-    with suppress(OSError, TypeError):  # a folder that cannot be written, a value that JSON has not
-        text = orjson.dumps(content)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".")
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(text)
-        Path(aside).replace(path)
 
 
 def _environment(profile: str) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 
-from mlops_dag_factory import loader
 from mlops_dag_factory.cache import SpecCache
 from mlops_dag_factory.loader import BrokenWorkflow, folder_dags
 
@@ -39,8 +38,8 @@ def test_only_the_wanted_dag_is_compiled(folder, monkeypatch, wanted, noted):
         load(folder)
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", wanted)
     read = []
-    original = loader.read_workflow
-    monkeypatch.setattr(loader, "read_workflow", lambda file, *more: read.append(file.name) or original(file, *more))
+    original = SpecCache.read
+    monkeypatch.setattr(SpecCache, "read", lambda at, file, *args: read.append(file.name) or original(at, file, *args))
 
     assert set(load(folder)) == {wanted}
     assert read == [{"rain": "rain.yaml", "wind": "wind.yaml", "snow": "other_name.yml"}[wanted.partition(".")[0]]]
