@@ -72,7 +72,8 @@ class SpecCache:
 
     def file_of(self, dag_id: str) -> Path | None:
         """Give the file that last gave a DAG."""
-        path = self._head.get("dags", {}).get(dag_id)
+        dags = self._head.get("dags")
+        path = dags.get(dag_id) if isinstance(dags, dict) else None
         return Path(path) if isinstance(path, str) else None
 
     @cached_property
@@ -94,13 +95,13 @@ class SpecCache:
         return head if isinstance(head, dict) else {}
 
     def _entry(self, file: str) -> bytes:
-        place = self._head.get("entries", {}).get(file)
-        if place is None or self._stream is None:
+        if self._stream is None:
             return b""
         try:
+            place = self._head["entries"][file]
             self._stream.seek(self._start + place[0])
             return self._stream.read(place[1])
-        except (OSError, TypeError, IndexError, ValueError):
+        except (OSError, LookupError, TypeError, ValueError):
             return b""
 
     def close(self) -> None:

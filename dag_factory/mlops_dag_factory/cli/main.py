@@ -10,6 +10,7 @@ import click
 _PACKAGE = "mlops_dag_factory.cli"
 COMMANDS = {
     "validate": f"{_PACKAGE}.validate:validate",
+    "schema": f"{_PACKAGE}.schema:schema",
     "run": f"{_PACKAGE}.run:run",
     "runs": f"{_PACKAGE}.runs:runs",
     "serve": f"{_PACKAGE}.serve:serve",

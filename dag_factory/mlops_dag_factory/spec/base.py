@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from mlops_provider.exceptions import ExpressionError
@@ -135,11 +136,17 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_timedelta="iso8601", allow_inf_nan=False)
 
+    one_or_many: ClassVar[frozenset[str]] = frozenset()
+    """Lists in whose place one item may stand."""
+
     @field_validator("*", mode="wrap")
     @classmethod
-    def _leave_templates(cls, value: Any, handler: Any, info: ValidationInfo) -> Any:
-        """Let Jinja pass where it is rendered at run time: it is validated then."""
-        return value if is_template(value) and cls.renders(info.field_name or "") else handler(value)
+    def _before_each(cls, value: Any, handler: Any, info: ValidationInfo) -> Any:
+        """Let Jinja pass where it is rendered at run time: it is validated then; take one item for a list of one."""
+        name = info.field_name or ""
+        if isinstance(value, str) and is_template(value) and cls.renders(name):
+            return value
+        return handler([value] if name in cls.one_or_many and isinstance(value, str | dict) else value)
 
     @classmethod
     def renders(cls, field: str) -> bool:  # noqa: ARG003 (subclasses look at it)
@@ -158,3 +165,15 @@ class ParseTimeSpec(Spec):
     def renders(cls, field: str) -> bool:  # noqa: ARG003 (for no field)
         """Say no."""
         return False
+
+
+class ShorthandSpec(Spec):
+    """Root of the models for which the value of one field may stand alone, as a schedule for its cron expression."""
+
+    shorthand: ClassVar[str]
+    """The field that a value alone stands for."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, value: Any) -> Any:
+        return value if isinstance(value, dict | cls) else {cls.shorthand: value}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from mlops_dag_factory.spec.base import (
     DataReference,
     DataReferences,
     FunctionPath,
     Gate,
+    ShorthandSpec,
     Spec,
     SpecError,
     exactly_one,
@@ -57,8 +58,10 @@ class ColumnRule(Spec):
     severity: Literal["warn", "fail"] = Field("fail", description="What a failure does to the verdict.")
 
 
-class Rule(Spec):
+class Rule(ShorthandSpec):
     """One condition on a dataset: an expression over its statistics, or SQL that returns the rows that fail."""
+
+    shorthand: ClassVar = "expression"
 
     expression: Gate | None = Field(
         None, description="Condition over row_count, columns.<name>.null_share, .mean, .minimum, .maximum, .distinct."
@@ -67,11 +70,6 @@ class Rule(Spec):
     name: str = Field("", description="Name of the rule in the verdict.")
     message: str = Field("", description="Sentence shown when it fails.")
     severity: Literal["warn", "fail"] = Field("fail", description="What a failure does to the verdict.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        return {"expression": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -99,17 +97,14 @@ class TransformSpec(PhaseSpec):
     outputs: ClassVar = {"data": "dataset"}
     default_output: ClassVar = "data"
 
+    one_or_many: ClassVar = frozenset({*PhaseSpec.one_or_many, "data"})
+
     type: Literal["transform"] = "transform"
     data: DataReferences = Field(
         description="Datasets to read; SQL sees each under its phase's name, one also as 'data'."
     )
     sql: str | None = Field(None, description="DuckDB query whose result is the new dataset.")
     python: FunctionPath | None = Field(None, description="Function 'module:name' that takes and returns a table.")
-
-    @field_validator("data", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:

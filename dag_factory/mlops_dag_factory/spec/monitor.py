@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from mlops_dag_factory.spec.base import Duration, Gate, ParseTimeSpec, Spec, SpecError, exactly_one
 from mlops_dag_factory.spec.labels import LabelsSpec
@@ -81,6 +81,8 @@ class PolicySpec(Spec):
 class MonitorSpec(ParseTimeSpec):
     """Watch the production service and act on breaches. Becomes the DAG `<workflow>.monitor`."""
 
+    one_or_many: ClassVar = frozenset({"on_breach", "notify"})
+
     schedule: str | None = Field("@hourly", description="Cron or preset; null: only by hand.")
     environment: str = Field("production", description="Environment whose predictions are watched.")
     labels: LabelsSpec | None = Field(None, description="Where the true outcomes arrive.")
@@ -91,8 +93,3 @@ class MonitorSpec(ParseTimeSpec):
     notify: list[str] = Field(
         default_factory=list, description="Connections to notify (an HTTP connection: a webhook in JSON)."
     )
-
-    @field_validator("on_breach", "notify", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value

@@ -50,6 +50,8 @@ class NotifierSpec(ParseTimeSpec):
 class NotifySpec(ParseTimeSpec):
     """Who is told of what."""
 
+    one_or_many: ClassVar = frozenset({"to"})
+
     on: str = Field(
         description="Events, as 'failed,blocked'; of some phases only, as 'model:failed' or 'train_*:failed'. "
         f"Events: {', '.join(EVENTS)}."
@@ -68,11 +70,6 @@ class NotifySpec(ParseTimeSpec):
             if event not in EVENTS:
                 raise SpecError(f"there is no event '{event}'", hint=f"events: {', '.join(EVENTS)}")
         return value
-
-    @field_validator("to", mode="before")
-    @classmethod
-    def _to_one_or_many(cls, value: object) -> object:
-        return value if isinstance(value, list) else [value]
 
     @property
     def phases(self) -> str:
@@ -104,6 +101,8 @@ ItemValues = list[Any] | Annotated[str, BeforeValidator(_template)]
 class PhaseOptions(Spec):
     """The options that every phase has, and that a workflow may give to all."""
 
+    one_or_many: ClassVar[frozenset[str]] = frozenset({"after", "notify"})
+
     after: list[PhaseId] = Field(
         default_factory=list, description="Phases that must succeed first, without handing over data."
     )
@@ -120,16 +119,6 @@ class PhaseOptions(Spec):
     def renders(cls, field: str) -> bool:
         """Say whether a field may be Jinja: the options may not."""
         return field not in PhaseOptions.model_fields
-
-    @field_validator("after", mode="before")
-    @classmethod
-    def _after_one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
-
-    @field_validator("notify", mode="before")
-    @classmethod
-    def _notify_one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, dict) else value
 
 
 class PhaseSpec(PhaseOptions):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from mlops_dag_factory.spec.base import ParseTimeSpec
+from mlops_dag_factory.spec.base import ParseTimeSpec, ShorthandSpec
 
 
-class ScheduleSpec(ParseTimeSpec):
+class ScheduleSpec(ShorthandSpec, ParseTimeSpec):
     """When a workflow runs, never twice at once. Drift retraining is always added."""
+
+    shorthand: ClassVar = "cron"
+    one_or_many: ClassVar = frozenset({"assets"})
 
     cron: str | None = Field(None, description="Cron expression or preset, as '0 3 * * 1' or '@daily'.")
     timezone: str = Field("UTC", description="IANA time zone of the cron expression.")
@@ -24,8 +27,3 @@ class ScheduleSpec(ParseTimeSpec):
     on_failure: Literal["retry", "stop"] = Field(
         "retry", description="After a failed run. retry: the next date runs again; stop: the DAG is paused."
     )
-
-    @field_validator("assets", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value

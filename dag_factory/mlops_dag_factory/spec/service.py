@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from mlops_dag_factory.spec.base import (
     DataReference,
@@ -55,6 +55,7 @@ class ApproveSpec(PhaseSpec):
     """People decide, with the evidence in front of them; no answer in time is a rejection."""
 
     in_worker: ClassVar = False
+    one_or_many: ClassVar = frozenset({*PhaseSpec.one_or_many, "evidence", "roles"})
 
     type: Literal["approve"] = "approve"
     evidence: list[PhaseId] = Field(default_factory=list, description="Phases whose verdicts and metrics are shown.")
@@ -70,11 +71,6 @@ class ApproveSpec(PhaseSpec):
     def renders(cls, field: str) -> bool:
         """Say whether a field may be Jinja: the evidence makes the graph and may not."""
         return super().renders(field) and field != "evidence"
-
-    @field_validator("evidence", "roles", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
 
     def upstream(self) -> list[str]:
         """Give the phases that must succeed first: those of the evidence too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union, cast
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, field_validator
 
@@ -39,6 +39,8 @@ Requirement = Literal["approval", "gates", "monitor"]
 
 class Workflow(ParseTimeSpec):
     """One machine-learning product, from data to retraining."""
+
+    one_or_many: ClassVar = frozenset({"notify", "include"})
 
     workflow: WorkflowId = Field(description="Id: the DAG's id, the model's name, the service's name.")
     version: str = Field("", description="Version of this definition, for people; runs keep the definition they had.")
@@ -79,22 +81,12 @@ class Workflow(ParseTimeSpec):
     phases: dict[PhaseId, AnyPhase] = Field(min_length=1, description="What is done, by name.")
     monitor: MonitorSpec | None = Field(None, description="What is watched in production.")
 
-    @field_validator("schedule", mode="before")
-    @classmethod
-    def _schedule_from_text(cls, value: Any) -> Any:
-        return {"cron": value} if isinstance(value, str) else ScheduleSpec() if value is None else value
-
     @field_validator("include")
     @classmethod
     def _included(cls, value: list[str]) -> list[str]:
         if value:
             raise SpecError("is resolved when a file is read; a workflow in Python has all its phases")
         return value
-
-    @field_validator("notify", mode="before")
-    @classmethod
-    def _notify_one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, dict) else value
 
     def upstream(self, name: str) -> list[str]:
         """Give the phases of this workflow that must succeed right before a phase."""
