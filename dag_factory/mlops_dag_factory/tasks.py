@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.spec import Workflow
 
-_NOT_CONFIG = {*PhaseOptions.model_fields, "title", "description", "when", "foreach", "group", "definition"}
+_NOT_CONFIG = {*PhaseOptions.model_fields, "title", "description", "when", "foreach", "group"}
 ITEM_LABEL = "{{ item.values() | join(' ') }}"
 
 
@@ -276,7 +276,7 @@ class _Builder:
 def _config(node: Node, workflow: Workflow, nodes: Nodes) -> dict[str, Any]:
     phase = node.phase
     own = phase.__class__.__annotations__  # an option that a phase type defines anew is its own key
-    config = phase.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_CONFIG.difference(own))
+    config = phase.model_dump(mode="json", exclude_defaults=True, exclude={*_NOT_CONFIG.difference(own), "definition"})
     if isinstance(phase, IngestSpec) and phase.labels is None and workflow.monitor and workflow.monitor.labels:
         sources = [phase.source] if isinstance(phase.source, str) else phase.source
         if "predictions" in sources:

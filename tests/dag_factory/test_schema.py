@@ -37,13 +37,15 @@ def test_the_samples_are_accepted(validator, path):
     assert [error.message for error in validator.iter_errors(data(path))] == []
 
 
-@pytest.mark.parametrize("path", sorted(MESSAGES.glob("*.yaml")), ids=lambda path: path.stem)
+def has_structure(path):
+    """Say whether a schema has anything to look at: a map, of values that JSON has."""
+    document = parse(path.read_text(errors="replace"), path.name)
+    return document.data is not None and not document.problems and path.stem != "spec_not_finite"
+
+
+@pytest.mark.parametrize("path", filter(has_structure, sorted(MESSAGES.glob("*.yaml"))), ids=lambda path: path.stem)
 def test_it_refuses_what_is_wrong_in_structure_and_nothing_that_reading_takes(validator, path):
     reading = inspect_workflow(path)
-    if path.stem == "spec_not_finite":
-        pytest.skip("JSON has no such numbers")
-    if reading.document is None or reading.document.data is None or reading.document.problems:
-        pytest.skip("not a map, so there is nothing for a schema to look at")
     codes = {problem.code for problem in reading.problems if problem.severity == "error"}
     errors = list(validator.iter_errors(data(path)))
 

@@ -180,10 +180,19 @@ class LocalAirflow:
         time.sleep(_SETTLE_SECONDS)
         return dict(self.call("GET", path))
 
-    def answer(self, dag_id: str, run_id: str, task_id: str, choice: str, *, user: str = "reviewer") -> None:
-        """Answer a task that waits for people."""
+    def answer(
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        choice: str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        user: str = "reviewer",
+    ) -> None:
+        """Answer a task that waits for people, with the values of its form where it has one."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-        self.call("PATCH", path, {"chosen_options": [choice], "params_input": {}}, user=user)
+        self.call("PATCH", path, {"chosen_options": [choice], "params_input": dict(values or {})}, user=user)
 
     def _healthy(self) -> bool:
         try:

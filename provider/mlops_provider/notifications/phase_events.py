@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 DEFAULT_ALLOWED_NOTIFIERS = "airflow.providers."
 MAX_WHY = 2000
+PAUSES = (1.0, 3.0)
+"""Seconds before a target that did not take the message is tried again."""
 
 
 class PhaseEventNotifier(BaseNotifier):
@@ -52,10 +55,18 @@ class PhaseEventNotifier(BaseNotifier):
                 "at": _now(),
             }
             for target in self.to.get(event, ()):
-                try:
-                    deliver(target, message, context)
-                except Exception as err:  # noqa: BLE001 (whatever a target does, the phase goes on)
-                    self.log.warning("%s of %s was not told: %s", event, self.phase, err)
+                self._tell(target, message, context)
+
+    def _tell(self, target: Any, message: Mapping[str, Any], context: Context) -> None:
+        for pause in (*PAUSES, None):
+            try:
+                deliver(target, message, context)
+            except Exception as err:  # noqa: BLE001 (whatever a target does, the phase goes on)
+                if pause is not None and isinstance(err, MlopsError) and err.retryable:
+                    time.sleep(pause)
+                    continue
+                self.log.warning("%s of %s was not told: %s", message["event"], self.phase, err)
+            break
 
     def events(self, *, blocked: bool) -> tuple[str, ...]:
         """Give the events that this moment is."""

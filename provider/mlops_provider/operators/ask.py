@@ -59,7 +59,6 @@ class AskParametersOperator(PhaseRendering, HITLOperator):
         self.schemas = dict(schemas)
         self.phase = self.task_id
         self.take(control or {})
-        self.form = form
         self.answer: Callable[[str, Mapping[str, dict[str, Any]]], dict[str, Any]] | None = None
 
     def execute(self, context: Context) -> Any:
@@ -73,14 +72,17 @@ class AskParametersOperator(PhaseRendering, HITLOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Check the answer; a value that is not allowed is asked for again, with the reason."""
+        """Check the answer; a value that is not allowed is asked for again, with the reason in the task's log.
+
+        Airflow 3.3 keeps the text of a question as it was first asked.
+        """
         if "error" in event:
             missing = ", ".join(name for name, schema in self.schemas.items() if "default" not in schema)
             raise AirflowFailException(f"nobody answered in time, and {missing} has no default: {event['error']}")
         defaults = {name: schema.get("default") for name, schema in self.schemas.items()}
         values = {**defaults, **(event["params_input"] or {})}
         if wrong := self._wrong(values):
-            self.body = f"**The last answer was not taken:** {wrong}\n\n{self.form}"
+            self.log.warning("the answer was not taken: %s", wrong)
             return super().execute(context)
         user = event["responded_by_user"]
         return self._finish(context, values, user["name"] if user else "the default: nobody answered in time")

@@ -4,77 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from tests.dag_factory.local.commands import mlops
 
-FULL = """
-workflow: full
-include: [_shared.yaml]
-parameters:
-  threshold: {type: float, default: 0.5, minimum: 0, maximum: 1}
-  depth: {type: integer, default: 3, minimum: 1, ask: true, timeout: 1h}
-  use_trees: {type: boolean, default: true}
-  kinds: {type: list, default: [gini, entropy]}
-presets:
-  quick: {threshold: 0.25}
-scenes:
-  training: [trees, quality]
-phases:
-  parts: {type: split, data: rows, stratify: target, group: prepare}
-  trees:
-    type: train
-    data: parts.train
-    target: target
-    estimator: sklearn.tree.DecisionTreeClassifier
-    parameters: {max_depth: "{{ params.depth }}"}
-    when: parameters.use_trees
-  bayes:
-    type: train
-    data: parts.train
-    target: target
-    estimator: sklearn.naive_bayes.GaussianNB
-    when: not parameters.use_trees
-  quality: {type: evaluate, model: trees, data: parts.test, gates: ["accuracy >= parameters.threshold"]}
-  quality_bayes: {type: evaluate, model: bayes, data: parts.test, gates: ["accuracy >= 0.5"]}
-  joined:
-    type: operator
-    operator: airflow.providers.standard.operators.bash.BashOperator
-    arguments: {bash_command: "echo {{ parameters.threshold }}"}
-    after: [quality, quality_bayes]
-  fleet:
-    type: train
-    foreach: {kind: "{{ params.kinds }}"}
-    data: parts.train
-    target: target
-    estimator: sklearn.tree.DecisionTreeClassifier
-    parameters: {criterion: "{{ item.kind }}"}
-  fleet_quality:
-    type: evaluate
-    foreach: {kind: "{{ params.kinds }}"}
-    model: fleet
-    data: parts.test
-    gates: ["accuracy >= 0.5"]
-  inner: {type: workflow, workflow: inner, inline: true, parameters: {least: 100}, after: joined}
-  again: {type: split, data: inner.big}
-"""
-SHARED = 'phases:\n  rows: {type: ingest, source: "sklearn:iris", group: prepare}\n'
-INNER = """
-workflow: inner
-parameters: {least: {type: integer, default: 1}}
-phases:
-  raw: {type: ingest, source: "sklearn:iris"}
-  big: {type: transform, data: raw, sql: "select * from data limit {{ params.least }}"}
-"""
+WORKFLOWS = Path(__file__).parents[2] / "workflows" / "language"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("language")
-    (folder / "full.yaml").write_text(FULL)
-    (folder / "_shared.yaml").write_text(SHARED)
-    (folder / "inner.yaml").write_text(INNER)
-    return folder
+    return shutil.copytree(WORKFLOWS, tmp_path_factory.mktemp("language") / "workflows")
 
 
 class Run:
@@ -181,11 +122,10 @@ def test_a_scene_runs_its_phases_on_what_an_earlier_run_gave(folder, whole):
 
 
 def test_a_scene_without_an_earlier_run_is_refused_with_what_is_missing(tmp_path):
-    for name, text in (("full.yaml", FULL), ("_shared.yaml", SHARED), ("inner.yaml", INNER)):
-        (tmp_path / name).write_text(text)
+    folder = shutil.copytree(WORKFLOWS, tmp_path / "workflows")
 
-    done = mlops(tmp_path, "run", "full.yaml", "--approve", "--scene", "training")
+    done = mlops(folder, "run", "full.yaml", "--approve", "--scene", "training")
     assert done.returncode == 1
     said = " ".join(done.stdout.split())
     assert "the scene starts from 'parts': no earlier run has a result of it" in said
-    assert not list((tmp_path / ".mlops/run/store").glob("full/runs/*/trees/*.json"))
+    assert not list((folder / ".mlops/run/store").glob("full/runs/*/trees/*.json"))

@@ -1,0 +1,115 @@
+"""The whole language on a real Airflow: items, conditions, questions with wrong answers, scenes, sub-workflows."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops_provider.runtime.records import run_records
+from mlops_provider.store.store import Store
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+
+WORKFLOWS = Path(__file__).parents[1] / "workflows" / "language"
+OUTER = """
+workflow: outer
+notify: [{on: "rows:succeeded,failed", to: owner}, {on: "parts:blocked", to: owner}]
+phases:
+  rows: {type: workflow, workflow: inner, parameters: {least: 50}}
+  parts: {type: split, data: rows.big}
+"""
+
+
+@pytest.fixture(scope="module")
+def full(airflow, home):
+    """A run of the full workflow that was asked, was answered wrongly, and then rightly."""
+    for file in WORKFLOWS.iterdir():
+        shutil.copyfile(file, home.workflows / file.name)
+    airflow.wait_for_dag("full")
+    airflow.wait_for_dag("inner")
+    run_id = airflow.trigger("full", {"preset": "quick", "kinds": ["gini", "nonsense"]})
+    first = airflow.wait_for_question("full", run_id, "trees.ask")
+    airflow.answer("full", run_id, "trees.ask", "Go on", {"depth": -3})
+    second = airflow.wait_for_question("full", run_id, "trees.ask")
+    airflow.answer("full", run_id, "trees.ask", "Go on", {"depth": 2})
+    return run_id, airflow.wait_for_run("full", run_id), first, second
+
+
+@pytest.fixture(scope="module")
+def records(full, home):
+    return {record["phase"]: record for record in run_records(Store(home.store), "full", full[0])}
+
+
+def states(airflow, run_id, dag_id="full"):
+    path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=200"
+    found = airflow.call("GET", path)["task_instances"]
+    return {(task["task_id"], task["rendered_map_index"]): task["state"] for task in found}
+
+
+def test_the_form_of_a_question_has_the_schema_of_the_parameter(full):
+    _, _, first, _ = full
+
+    schema = first["params"]["depth"]["schema"]
+    assert (schema["type"], schema["minimum"]) == ("integer", 1)
+    assert first["params"]["depth"]["value"] == 3
+
+
+def test_a_wrong_answer_is_asked_again_and_the_right_one_reaches_the_phase(full, records):
+    _, _, _, second = full
+
+    assert second["response_received"] is False
+    assert records["trees"]["config"]["parameters"] == {"max_depth": 2}
+    assert records["trees.ask"]["details"]["by"] == "reviewer"
+
+
+def test_conditions_items_and_joins_end_as_they_should(airflow, full):
+    run_id, run, _, _ = full
+
+    found = states(airflow, run_id)
+    assert run["state"] == "success"
+    assert found["bayes", None] == found["quality_bayes", None] == "skipped"
+    assert found["joined", None] == found["again", None] == "success"
+    assert (found["fleet", "gini"], found["fleet_quality", "gini"]) == ("success", "success")
+    assert (found["fleet", "nonsense"], found["fleet_quality", "nonsense"]) == ("failed", "skipped")
+    assert found["fleet_quality.summary", None] == "success"
+
+
+def test_the_trigger_form_offers_presets_and_scenes(airflow, full):
+    params = airflow.call("GET", "/dags/full/details")["params"]
+
+    assert params["preset"]["schema"]["enum"] == [None, "quick"]
+    assert params["scene"]["schema"]["enum"] == [None, "training"]
+    assert "depth" not in params  # it is asked for later
+
+
+def test_a_scene_runs_only_its_phases_on_what_the_last_run_gave(airflow, full, home, records):
+    run_id = airflow.trigger("full", {"scene": "training", "depth": 4})
+    run = airflow.wait_for_run("full", run_id)
+
+    assert run["state"] == "success"
+    scene = {record["phase"]: record for record in run_records(Store(home.store), "full", run_id)}
+    assert set(scene) == {"trees.ask", "trees", "quality"}
+    assert scene["trees"]["inputs"]["data"] == [records["parts"]["outputs"]["train"]]
+
+
+def test_another_workflow_runs_as_a_run_of_its_own_and_its_outputs_come_back(airflow, full, home, inbox):
+    (home.workflows / "outer.yaml").write_text(OUTER)
+    airflow.wait_for_dag("outer")
+
+    run_id = airflow.trigger("outer")
+    assert airflow.wait_for_run("outer", run_id)["state"] == "success"
+
+    outer = {record["phase"]: record for record in run_records(Store(home.store), "outer", run_id)}
+    [inner] = [run for run in airflow.runs("inner") if run["dag_run_id"] == f"outer.rows__{run_id}"]
+    assert inner["state"] == "success"
+    assert outer["parts"]["inputs"]["data"][0]["rows"] == 50
+    deadline = time.monotonic() + 20  # people are told after the task has ended
+    while not (told := [message for _, message in inbox.messages if message.get("phase") == "rows"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert [(message["event"], message["workflow"], message["run"]) for message in told] == [
+        ("succeeded", "outer", run_id)
+    ]
