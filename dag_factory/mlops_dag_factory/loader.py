@@ -18,6 +18,7 @@ from airflow.sdk import DAG, get_parsing_context
 from mlops_dag_factory.cache import SpecCache
 from mlops_dag_factory.compiler import MONITOR_SUFFIX, compile_monitor, compile_workflow
 from mlops_dag_factory.errors import Problem, WorkflowError
+from mlops_dag_factory.policy import SOURCE
 from mlops_dag_factory.source import workflow_files
 from mlops_provider.exceptions import MlopsError
 
@@ -88,9 +89,10 @@ def _all_dags(files: Iterable[Path], base: Path, cache: SpecCache) -> Iterator[D
     for file, workflow in workflows.items():
         try:
             _check_owner(workflow.workflow, file, owners[workflow.workflow])
-            yield compile_workflow(workflow)
-            if (monitor := compile_monitor(workflow)) is not None:
-                yield monitor
+            for dag in (compile_workflow(workflow), compile_monitor(workflow)):
+                if dag is not None:
+                    setattr(dag, SOURCE, str(file))
+                    yield dag
         except Exception as err:  # noqa: BLE001 (as above)
             yield from _broken(file, base, err)
     cache.write(owners)
@@ -108,6 +110,7 @@ def _wanted_dag(wanted: str, files: Iterable[Path], cache: SpecCache) -> Iterato
             if workflow.workflow == name:
                 dag = compile_monitor(workflow) if wanted != name else compile_workflow(workflow)
                 if dag is not None:
+                    setattr(dag, SOURCE, str(file))
                     yield dag
                 return
         except Exception as err:  # noqa: BLE001 (another file may still give the DAG)

@@ -85,6 +85,36 @@ def test_the_trigger_form_offers_presets_and_scenes(airflow, full):
     assert "depth" not in params  # it is asked for later
 
 
+def test_the_code_view_shows_the_workflow_file(airflow, full, home):
+    source = airflow.call("GET", "/dagSources/full")["content"]
+
+    assert source == (home.workflows / "full.yaml").read_text()
+
+
+def test_a_version_is_made_when_the_meaning_changes_and_only_then(airflow, full, home):
+    def versions():
+        return airflow.call("GET", "/dags/inner/dagVersions")["total_entries"]
+
+    def parse_anew(text):
+        before = airflow.call("GET", "/dags/inner")["last_parsed_time"]
+        (home.workflows / "inner.yaml").write_text(text)
+        deadline = time.monotonic() + 60
+        while airflow.call("GET", "/dags/inner")["last_parsed_time"] == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+
+    text = (WORKFLOWS / "inner.yaml").read_text()
+    airflow.wait_for_run("inner", airflow.trigger("inner"))  # a version that has run is kept
+    assert versions() == 1
+    parse_anew(f"# a remark\n{text}")
+    parse_anew(f"# a remark\n{text}")
+    assert versions() == 1
+    parse_anew(text.replace("default: 1", "default: 2"))
+    parse_anew(text.replace("default: 1", "default: 2"))
+    assert versions() == 2
+    assert "default: 2" in airflow.call("GET", "/dagSources/inner")["content"]
+
+
 def test_a_scene_runs_only_its_phases_on_what_the_last_run_gave(airflow, full, home, records):
     run_id = airflow.trigger("full", {"scene": "training", "depth": 4})
     run = airflow.wait_for_run("full", run_id)
