@@ -132,13 +132,17 @@ def _source(node: Node, reference: Reference) -> tuple[str, str]:
 
 
 def _upstream(node: Node, found: Nodes) -> list[str]:
+    phase = node.phase
     names = dict.fromkeys(
         source.partition("[")[0] for pairs in found.sources[node.name].values() for source, _ in pairs
     )
-    for other in node.phase.upstream():
-        names.update(dict.fromkeys(_members(f"{node.prefix}{other}", found)))
-    for other in node.before:
-        names.update(dict.fromkeys(_members(other, found)))
+    referred = {Reference.parse(text).phase for texts in phase.references().values() for text in texts}
+    for other in phase.upstream():
+        if other in phase.after or other not in referred:
+            names.update(dict.fromkeys(_members(f"{node.prefix}{other}", found)))
+    if not any(name.startswith(node.prefix) for name in names):  # the others of a sub-workflow come after these
+        for other in node.before:
+            names.update(dict.fromkeys(_members(other, found)))
     return sorted(names)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,9 @@ class Expression:
         if len(text) > MAX_LENGTH:
             raise ExpressionError(f"{text[:40]}…", f"is longer than {MAX_LENGTH} characters")
         try:
-            tree = ast.parse(text.strip(), mode="eval")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SyntaxWarning)  # such as for '1if': it is refused or evaluated
+                tree = ast.parse(text.strip(), mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError) as err:
             column = getattr(err, "offset", None)
             raise ExpressionError(text, "is not a valid expression", column=column, hint=_EXAMPLE) from err

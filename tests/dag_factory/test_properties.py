@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,10 +47,10 @@ def check(text):
     """A text is a workflow, or has problems that stand where the text has something; nothing is raised."""
     reading = inspect_text(text, "some.yaml")
     assert (reading.workflow is None) == any(problem.severity == "error" for problem in reading.problems)
-    lines = text.split("\n")
+    lines = re.split("\r\n|[\r\n\x85\u2028\u2029]", text)
     for problem in reading.problems:
         assert problem.message
-        assert 1 <= problem.line <= max(len(lines), 1) + 1
+        assert 1 <= problem.line <= len(lines)
     json.dumps([problem.to_dict() for problem in reading.problems])
 
 

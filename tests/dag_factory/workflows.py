@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from mlops_dag_factory.spec import Workflow
 
-words = st.text(alphabet="abcdefghijklmnopqrstuvwxyz_0123456789", min_size=1, max_size=8).map(lambda word: f"a{word}")
+words = st.text(alphabet="abcdefghijklmnopqrstuvwxyz_0123456789", min_size=1, max_size=8).map(
+    lambda word: f"w_{word}"
+)  # no word of the language
 prose = st.text(max_size=40)
 numbers = st.floats(-1e6, 1e6, allow_nan=False) | st.integers(-1000, 1000)
 values = st.recursive(

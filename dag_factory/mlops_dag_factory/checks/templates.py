@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_dag_factory.errors import Finding, suggestion
 from mlops_dag_factory.spec.base import is_template
+from mlops_provider.exceptions import ExpressionError
+from mlops_provider.expressions import Expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,8 +118,8 @@ def _names(tree: Any) -> Iterator[tuple[str, str]]:
 
 def _parse_expression(text: str) -> Parsed:
     try:
-        tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = Expression.parse(text).tree
+    except ExpressionError:
         return Parsed(frozenset())
     pairs = (
         (node.value.id, node.attr)

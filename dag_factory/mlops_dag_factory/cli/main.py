@@ -11,6 +11,8 @@ _PACKAGE = "mlops_dag_factory.cli"
 COMMANDS = {
     "validate": f"{_PACKAGE}.validate:validate",
     "schema": f"{_PACKAGE}.schema:schema",
+    "diff": f"{_PACKAGE}.diff:diff",
+    "graph": f"{_PACKAGE}.graph:graph",
     "run": f"{_PACKAGE}.run:run",
     "runs": f"{_PACKAGE}.runs:runs",
     "serve": f"{_PACKAGE}.serve:serve",

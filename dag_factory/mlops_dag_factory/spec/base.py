@@ -117,12 +117,21 @@ def parse_expression(value: object) -> object:
     return value
 
 
+def parse_condition(value: object) -> object:
+    """Check that a condition parses; it reads names, so there is nothing in it to render."""
+    if is_template(value):
+        hint = "a condition reads names: write parameters.size > 3 instead of {{ params.size }} > 3"
+        raise SpecError("may not be a template", hint=hint)
+    return parse_expression(value)
+
+
 PhaseId = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 ImportPath = Annotated[str, StringConstraints(pattern=IMPORT_PATH)]
 WorkflowId = Annotated[str, StringConstraints(pattern=WORKFLOW_ID)]
 Environment = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 FunctionPath = Annotated[str, StringConstraints(pattern=FUNCTION_PATH)]
 Gate = Annotated[str, BeforeValidator(parse_expression)]
+Condition = Annotated[str, BeforeValidator(parse_condition)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 _REFERENCE = StringConstraints(pattern=REFERENCE)
 DataReference = Annotated[str, _REFERENCE, Input(("dataset",))]

@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar, get_args
 from pydantic import BeforeValidator, Field, field_validator
 
 from mlops_dag_factory.spec.base import (
+    Condition,
     Duration,
-    Gate,
     ImportPath,
     Input,
     ParseTimeSpec,
@@ -136,7 +136,7 @@ class PhaseSpec(PhaseOptions):
     type: str
     title: str = Field("", description="Name of the phase as people see it.")
     description: str = Field("", description="Markdown: what the phase is for and what to do when it fails.")
-    when: Gate | None = Field(
+    when: Condition | None = Field(
         None, description="Condition over parameters.<name>, phases.<p>.metrics.<m>, phases.<p>.verdict, item.<key>; "
         "false: the phase is skipped, and what only depends on it."
     )  # fmt: skip
