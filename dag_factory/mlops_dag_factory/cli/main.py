@@ -13,6 +13,7 @@ COMMANDS = {
     "schema": f"{_PACKAGE}.schema:schema",
     "diff": f"{_PACKAGE}.diff:diff",
     "graph": f"{_PACKAGE}.graph:graph",
+    "render": f"{_PACKAGE}.render:render",
     "run": f"{_PACKAGE}.run:run",
     "runs": f"{_PACKAGE}.runs:runs",
     "serve": f"{_PACKAGE}.serve:serve",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_dag_factory.cli.excerpt import excerpt
+from mlops_dag_factory.cli.sarif import to_sarif
 from mlops_dag_factory.reading import inspect_profiles, inspect_workflow
 from mlops_dag_factory.source import workflow_files as sorted_files
 
@@ -25,8 +26,9 @@ _COLOURS = {"error": "red", "warning": "yellow"}
 @click.argument("paths", nargs=-1, required=True, metavar="FILE…", type=click.Path(exists=True, path_type=Path))
 @click.option("--profile", default="", envvar="MLOPS_PROFILE", help="Check under this profile; default: under each.")
 @click.option("--json", "as_json", is_flag=True, help="Print all problems as JSON.")
+@click.option("--sarif", "as_sarif", is_flag=True, help="Print all problems as SARIF 2.1.0.")
 @click.option("--excerpt/--no-excerpt", "excerpts", default=None, help="Show the lines; default: on a terminal.")
-def validate(paths: tuple[Path, ...], profile: str, as_json: bool, excerpts: bool | None) -> None:  # noqa: FBT001 (click's flags)
+def validate(paths: tuple[Path, ...], profile: str, as_json: bool, as_sarif: bool, excerpts: bool | None) -> None:  # noqa: FBT001 (click's flags)
     """Check workflow files, or all of a folder; exit 1 when one has an error."""
     files = list(dict.fromkeys(workflow_files(paths)))
     if not files:
@@ -36,8 +38,12 @@ def validate(paths: tuple[Path, ...], profile: str, as_json: bool, excerpts: boo
         for file in files
         for problem in (inspect_workflow(file, profile).problems if profile else inspect_profiles(file))
     ]
+    if as_json and as_sarif:
+        raise click.UsageError("--json and --sarif exclude each other")
     if as_json:
         click.echo(to_json(problems))
+    elif as_sarif:
+        click.echo(to_sarif(problems))
     else:
         show(problems, excerpts=sys.stdout.isatty() if excerpts is None else excerpts)
         click.echo(summary(len(files), problems))
