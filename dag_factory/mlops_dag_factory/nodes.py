@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_dag_factory.spec.base import Reference
+from mlops_dag_factory.spec.phase import PhaseOptions
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 from mlops_dag_factory.spec.workflow import ancestors
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.spec import PhaseSpec, Workflow
 
+_NOT_CONFIG = {*PhaseOptions.model_fields, "title", "description", "when", "foreach", "group"}
 Sources = dict[str, list[tuple[str, str]]]
 """Input field -> pairs of a node (with `[*]` or `[i]`) and its output."""
 
@@ -82,6 +84,13 @@ def nodes_of(workflow: Workflow) -> Nodes:
         found.upstream[name] = _upstream(node, found)
     _place_asks(workflow, found)
     return found
+
+
+def config_of(phase: PhaseSpec) -> dict[str, Any]:
+    """Give a phase's own keys, without the options that every phase has and without defaults."""
+    own = phase.__class__.__annotations__  # an option that a phase type defines anew is its own key
+    exclude = {*_NOT_CONFIG.difference(own), "definition"}
+    return phase.model_dump(mode="json", exclude_defaults=True, exclude=exclude)
 
 
 def with_all_inline(workflow: Workflow) -> Workflow:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import TaskGroup, TriggerRule
 
-from mlops_dag_factory.nodes import Node, Nodes, nodes_of
+from mlops_dag_factory.nodes import Node, Nodes, config_of, nodes_of
 from mlops_dag_factory.notices import notices
 from mlops_dag_factory.options import airflow_options, cache_of
 from mlops_dag_factory.phases import phase_types
 from mlops_dag_factory.spec.base import is_template
 from mlops_dag_factory.spec.data import IngestSpec
-from mlops_dag_factory.spec.phase import PhaseOptions
 from mlops_dag_factory.spec.service import ApproveSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.spec import Workflow
 
-_NOT_CONFIG = {*PhaseOptions.model_fields, "title", "description", "when", "foreach", "group"}
 ITEM_LABEL = "{{ item.values() | join(' ') }}"
 
 
@@ -275,8 +273,7 @@ class _Builder:
 
 def _config(node: Node, workflow: Workflow, nodes: Nodes) -> dict[str, Any]:
     phase = node.phase
-    own = phase.__class__.__annotations__  # an option that a phase type defines anew is its own key
-    config = phase.model_dump(mode="json", exclude_defaults=True, exclude={*_NOT_CONFIG.difference(own), "definition"})
+    config = config_of(phase)
     if isinstance(phase, IngestSpec) and phase.labels is None and workflow.monitor and workflow.monitor.labels:
         sources = [phase.source] if isinstance(phase.source, str) else phase.source
         if "predictions" in sources:

@@ -11,6 +11,7 @@ _PACKAGE = "mlops_dag_factory.cli"
 COMMANDS = {
     "validate": f"{_PACKAGE}.validate:validate",
     "schema": f"{_PACKAGE}.schema:schema",
+    "plan": f"{_PACKAGE}.plan:plan",
     "diff": f"{_PACKAGE}.diff:diff",
     "graph": f"{_PACKAGE}.graph:graph",
     "render": f"{_PACKAGE}.render:render",

@@ -45,7 +45,7 @@ def run(
     except WorkflowError as err:
         click.echo(str(err), err=True)
         sys.exit(1)
-    values = parse_parameters(workflow, params) | _choices(workflow, preset, scene, scene_run)
+    values = parse_parameters(workflow, params) | choices(workflow, preset, scene, scene_run)
     from mlops_dag_factory.local.home import LocalHome
 
     local = LocalHome(home.absolute())
@@ -70,7 +70,7 @@ def run(
     sys.exit(0 if succeeded else 1)
 
 
-def _choices(workflow: Workflow, preset: str, scene: str, scene_run: str) -> dict[str, Any]:
+def choices(workflow: Workflow, preset: str, scene: str, scene_run: str) -> dict[str, Any]:
     """Give what chooses a preset and a scene; click.UsageError where there is none of that name."""
     for name, known, what in ((preset, workflow.presets, "preset"), (scene, workflow.scenes, "scene")):
         if name and name not in known:

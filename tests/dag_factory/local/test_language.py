@@ -129,3 +129,70 @@ def test_a_scene_without_an_earlier_run_is_refused_with_what_is_missing(tmp_path
     said = " ".join(done.stdout.split())
     assert "the scene starts from 'parts': no earlier run has a result of it" in said
     assert not list((folder / ".mlops/run/store").glob("full/runs/*/trees/*.json"))
+
+
+def planned(folder, *options):
+    done = mlops(folder, "plan", "full.yaml", "--json", *options)
+    return done.returncode, {step["phase"]: step for step in json.loads(done.stdout)}
+
+
+def test_the_plan_is_what_the_run_then_does(folder, whole, other_branch):
+    for options, run in (((), whole), (("-p", "use_trees=false"), other_branch)):
+        returncode, steps = planned(folder, *options)
+
+        assert returncode == 0
+        single = {name for name, step in steps.items() if not name.startswith("fleet")}  # of items, some may be
+        left_out = {name for name, step in steps.items() if step["action"] == "left out"}
+        assert left_out == {name for name, state in run.states.items() if state == "skipped" and name in single}
+    assert "people are asked for depth first" in planned(folder)[1]["trees"]["why"]
+
+
+def test_the_plan_of_a_scene_names_the_runs_that_it_starts_from_or_what_is_missing(folder, whole, tmp_path):
+    returncode, steps = planned(folder, "--scene", "training")
+    assert returncode == 0
+    assert steps["trees"]["inputs"][0].startswith("data: parts.train of run manual__")
+
+    empty = shutil.copytree(WORKFLOWS, tmp_path / "empty")
+    returncode, steps = planned(empty, "--scene", "training", "--store", str(tmp_path / "nothing"))
+    assert returncode == 1
+    assert steps["trees"]["action"] == "refused"
+    assert "no earlier run has a result of 'parts'" in steps["trees"]["why"]
+    assert not (tmp_path / "nothing").exists()
+
+
+CACHED = """
+workflow: cached
+defaults: {cache: true}
+phases:
+  rows: {type: ingest, source: "sklearn:iris"}
+  parts: {type: split, data: rows}
+  model:
+    type: train
+    data: parts.train
+    target: target
+    estimator: sklearn.tree.DecisionTreeClassifier
+    cache: {ttl: 1h}
+  fresh: {type: train, data: parts.train, target: target, estimator: sklearn.naive_bayes.GaussianNB, cache: false}
+"""
+
+
+def test_equal_work_is_taken_from_the_cache_and_the_plan_says_so_before(tmp_path):
+    (tmp_path / "cached.yaml").write_text(CACHED)
+    for _ in range(2):
+        assert mlops(tmp_path, "run", "cached.yaml").returncode == 0
+    plan = json.loads(mlops(tmp_path, "plan", "cached.yaml", "--json").stdout)
+
+    attempts = sorted((tmp_path / ".mlops/run/store/cached/runs").glob("*/model/0001.json"))
+    first, second = (json.loads(path.read_text()) for path in sorted(attempts, key=lambda path: path.stat().st_mtime))
+    assert (first["cache"]["hit"], second["cache"]["hit"]) == (False, True)
+    assert first["outputs"] == second["outputs"]
+    assert str(attempts[0].parent.parent.parent) in second["cache"]["why"]
+    why = {step["phase"]: " ".join(step["why"]) for step in plan}
+    assert why["model"].startswith("cache hit, if 'rows' gives what it gave last")
+    assert "cache" not in why["fresh"]
+
+    model = second["outputs"]["model"]["uri"]
+    shutil.rmtree(model)
+    assert mlops(tmp_path, "run", "cached.yaml").returncode == 0
+    third = max(attempts[0].parent.parent.parent.glob("*/model/0001.json"), key=lambda path: path.stat().st_mtime)
+    assert "is not whole any more" in json.loads(third.read_text())["cache"]["why"]
