@@ -14,7 +14,7 @@ import pytest
 
 from mlops_dag_factory.local.home import inherited_environment
 from mlops_dag_factory.local.process import ProcessGroup
-from mlops_dag_factory.reading import inspect_text
+from mlops_dag_factory.reading import inspect_text, inspect_workflow
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -51,6 +51,26 @@ def test_the_tutorial_runs_from_top_to_bottom(tmp_path):
     assert background
 
 
+@pytest.mark.timeout(300)
+def test_every_example_of_the_language_is_what_the_page_says(tmp_path):
+    environment = inherited_environment()
+    files = []
+    for kind, options, text in blocks("docs/language.md"):
+        if kind == "yaml":
+            files.append(options.partition("file=")[2].strip())
+            (tmp_path / files[-1]).write_text(text)
+            continue
+        command = ["bash", "-euc", text] if kind == "bash" else [sys.executable, "-c", text]
+        expected = int(options.partition("exit=")[2] or 0)
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert result.returncode == expected, f"{text}\n{result.stdout}\n{result.stderr}"
+    for file in files:
+        if not file.startswith("_") and file != "mistakes.yaml":
+            assert [str(problem) for problem in inspect_workflow(tmp_path / file).problems] == []
+
+
 def wait_for(url: str) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -69,7 +89,7 @@ def test_the_readmes_workflow_has_no_problems():
     assert [problem for problem in inspect_text(text, "README.md").problems if problem.severity == "error"] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/tutorial.md", "docs/language.md"])
 def test_links_lead_somewhere(page):
     links = re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / page).read_text())
 
