@@ -15,6 +15,7 @@ COMMANDS = {
     "diff": f"{_PACKAGE}.diff:diff",
     "graph": f"{_PACKAGE}.graph:graph",
     "render": f"{_PACKAGE}.render:render",
+    "new": f"{_PACKAGE}.new:new",
     "run": f"{_PACKAGE}.run:run",
     "runs": f"{_PACKAGE}.runs:runs",
     "serve": f"{_PACKAGE}.serve:serve",

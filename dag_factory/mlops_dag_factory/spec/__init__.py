@@ -1,22 +1,54 @@
-"""The spec models: what a workflow file may say. They are also the Python SDK."""
+"""The spec models: what a workflow file may say. They are also the Python SDK.
+
+The names below are found in their modules when they are used: a phase type of another distribution imports its base
+classes from here, and the workflow imports every phase type.
+"""
 
 from __future__ import annotations
 
-from mlops_dag_factory.spec.base import Spec
-from mlops_dag_factory.spec.data import IngestSpec, SplitSpec, TransformSpec, ValidateSpec
-from mlops_dag_factory.spec.model import EvaluateSpec, RegisterSpec, TrainSpec
-from mlops_dag_factory.spec.monitor import MonitorSpec
-from mlops_dag_factory.spec.operator import OperatorSpec
-from mlops_dag_factory.spec.parameters import ParameterSpec
-from mlops_dag_factory.spec.phase import PhaseOptions, PhaseSpec, Resources
-from mlops_dag_factory.spec.roles import RoleSpec
-from mlops_dag_factory.spec.schedule import ScheduleSpec
-from mlops_dag_factory.spec.service import ApproveSpec, DeploySpec, ReleaseSpec, TestServiceSpec
-from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
-from mlops_dag_factory.spec.workflow import Workflow
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlops_dag_factory.spec.base import Spec
+    from mlops_dag_factory.spec.data import IngestSpec, SplitSpec, TransformSpec, ValidateSpec
+    from mlops_dag_factory.spec.model import EvaluateSpec, RegisterSpec, TrainSpec
+    from mlops_dag_factory.spec.monitor import MonitorSpec
+    from mlops_dag_factory.spec.operator import OperatorSpec
+    from mlops_dag_factory.spec.parameters import ParameterSpec
+    from mlops_dag_factory.spec.phase import NotifySpec, PhaseOptions, PhaseSpec, Resources
+    from mlops_dag_factory.spec.roles import RoleSpec
+    from mlops_dag_factory.spec.schedule import ScheduleSpec
+    from mlops_dag_factory.spec.service import ApproveSpec, DeploySpec, ReleaseSpec, TestServiceSpec
+    from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
+    from mlops_dag_factory.spec.workflow import Workflow
 
 __all__ = [
-    "ApproveSpec", "DeploySpec", "EvaluateSpec", "IngestSpec", "MonitorSpec", "OperatorSpec", "ParameterSpec",
-    "PhaseOptions", "PhaseSpec", "RegisterSpec", "ReleaseSpec", "Resources", "RoleSpec", "ScheduleSpec", "Spec",
-    "SplitSpec", "SubWorkflowSpec", "TestServiceSpec", "TrainSpec", "TransformSpec", "ValidateSpec", "Workflow",
+    "ApproveSpec", "DeploySpec", "EvaluateSpec", "IngestSpec", "MonitorSpec", "NotifySpec", "OperatorSpec",
+    "ParameterSpec", "PhaseOptions", "PhaseSpec", "RegisterSpec", "ReleaseSpec", "Resources", "RoleSpec",
+    "ScheduleSpec", "Spec", "SplitSpec", "SubWorkflowSpec", "TestServiceSpec", "TrainSpec", "TransformSpec",
+    "ValidateSpec", "Workflow",
 ]  # fmt: skip
+_MODULES = {
+    "base": ("Spec",),
+    "data": ("IngestSpec", "SplitSpec", "TransformSpec", "ValidateSpec"),
+    "model": ("EvaluateSpec", "RegisterSpec", "TrainSpec"),
+    "monitor": ("MonitorSpec",),
+    "operator": ("OperatorSpec",),
+    "parameters": ("ParameterSpec",),
+    "phase": ("NotifySpec", "PhaseOptions", "PhaseSpec", "Resources"),
+    "roles": ("RoleSpec",),
+    "schedule": ("ScheduleSpec",),
+    "service": ("ApproveSpec", "DeploySpec", "ReleaseSpec", "TestServiceSpec"),
+    "workflow": ("SubWorkflowSpec", "Workflow"),  # each needs the other
+}
+_WHERE = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a name."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value

@@ -36,6 +36,8 @@ class PhaseOperator(PhaseRendering, BaseOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"config": "yaml", "inputs": "yaml", "item": "yaml"}
     operator_extra_links = (PhaseRecordLink(),)
     phase_type: ClassVar[str] = ""
+    function: ClassVar[str] = ""
+    """Module whose `run` does the work, where the phase type is not one of this package's."""
     optional_inputs: ClassVar[bool] = False
     """True where an input that was not given is fine: the phase then says what it makes of it."""
 
@@ -77,7 +79,8 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         module, _, name = self.spec.partition(":")
         try:
             config = getattr(import_module(module), name).model_validate(self.config)
-            finished = run_phase(config, resolve_inputs(self, context), run_context(self, context), cache=self.cache)
+            inputs, run = resolve_inputs(self, context), run_context(self, context)
+            finished = run_phase(config, inputs, run, cache=self.cache, function=self.function)
         except MlopsError as err:
             if err.retryable:
                 raise

@@ -45,10 +45,13 @@ class Finished:
         }
 
 
-def run_phase(config: BaseModel, inputs: Inputs, context: RunContext, *, cache: bool | float = False) -> Finished:
+def run_phase(
+    config: BaseModel, inputs: Inputs, context: RunContext, *, cache: bool | float = False, function: str = ""
+) -> Finished:
     """Do the work of one phase and write its record; failures are recorded and raised.
 
     `cache` is the age in seconds up to which what equal work gave before is taken instead; True for any age.
+    `function` is the module whose `run` does the work; default: that of the phase type in `FUNCTIONS`.
 
     A verdict of 'blocked' raises CheckpointBlockedError after the record was written, unless the phase's `on_fail`
     says otherwise: the caller then looks at the verdict.
@@ -66,8 +69,8 @@ def run_phase(config: BaseModel, inputs: Inputs, context: RunContext, *, cache: 
     try:
         hit = look_up(key, config, context, cache)
         record["cache"] = {"hit": hit.outcome is not None, "why": hit.why}
-        function: PhaseFunction = import_module(FUNCTIONS[context.phase_type]).run
-        outcome = hit.outcome or function(config, inputs, context)
+        run: PhaseFunction = import_module(function or FUNCTIONS[context.phase_type]).run
+        outcome = hit.outcome or run(config, inputs, context)
     except Exception as err:
         failure = {"type": type(err).__name__, "message": str(err)[:4000]}
         record |= {"status": "failed", "error": failure, "ended": now(), "usage": watch.stop().to_dict()}
