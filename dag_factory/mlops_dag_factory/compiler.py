@@ -12,7 +12,7 @@ from mlops_dag_factory.options import airflow_options
 from mlops_dag_factory.spec.phase import PhaseOptions
 from mlops_dag_factory.tasks import build_tasks
 from mlops_provider.assets import retrain_uri
-from mlops_provider.operators.parameters import PRESET, SCENE, SCENE_RUN
+from mlops_provider.operators.parameters import NONE, PRESET, SCENE, SCENE_RUN
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -125,7 +125,7 @@ def _params(workflow: Workflow) -> dict[str, Param]:
 
 
 def _choice(names: Any, description: str, **more: Any) -> Param:
-    return Param(None, enum=[None, *names], type=["null", "string"], description=description, **more)
+    return Param(NONE, enum=[NONE, *names], type="string", description=description, **more)
 
 
 def _param(spec: ParameterSpec) -> Param:

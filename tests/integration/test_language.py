@@ -80,8 +80,8 @@ def test_conditions_items_and_joins_end_as_they_should(airflow, full):
 def test_the_trigger_form_offers_presets_and_scenes(airflow, full):
     params = airflow.call("GET", "/dags/full/details")["params"]
 
-    assert params["preset"]["schema"]["enum"] == [None, "quick"]
-    assert params["scene"]["schema"]["enum"] == [None, "training"]
+    assert params["preset"]["schema"]["enum"] == ["none", "quick"]
+    assert params["scene"]["schema"]["enum"] == ["none", "training"]
     assert "depth" not in params  # it is asked for later
 
 

@@ -31,3 +31,8 @@ def check_names(scope: Scope) -> Iterator[Finding]:
             message = f"the name '{name}' is the form's own, where there are {CHOICES[name]}"
             loc = ("parameters", name)
             yield Finding(loc=loc, code="reserved-name", message=message, hint="take another", at="key")
+    for part in ("presets", "scenes"):
+        if "none" in getattr(scope.workflow, part):
+            message = "'none' is what the form shows where nothing is chosen"
+            loc = (part, "none")
+            yield Finding(loc=loc, code="reserved-name", message=message, hint="take another name", at="key")

@@ -95,12 +95,16 @@ class LocalAirflow:
         file = self.home.root / "simple_auth_manager_passwords.json.generated"
         return str(json.loads(file.read_text())[user])
 
+    def token(self, user: str) -> str:
+        """Log in as a user; give the token that the API and the pages take."""
+        login = {"username": user, "password": self.password(user)}
+        answer = httpx.post(f"{self.url}/auth/token", json=login, timeout=30).raise_for_status().json()
+        return str(answer["access_token"])
+
     def call(self, method: str, path: str, body: Any = None, *, user: str = "admin") -> Any:
         """Call the REST API below /api/v2 and give the JSON of the answer."""
         if user not in self._clients:
-            login = {"username": user, "password": self.password(user)}
-            token = httpx.post(f"{self.url}/auth/token", json=login, timeout=30).raise_for_status().json()
-            headers = {"Authorization": f"Bearer {token['access_token']}"}
+            headers = {"Authorization": f"Bearer {self.token(user)}"}
             self._clients[user] = httpx.Client(base_url=f"{self.url}/api/v2", headers=headers, timeout=30)
         for _ in range(_TRIES):
             response = self._clients[user].request(method, path, json=body)

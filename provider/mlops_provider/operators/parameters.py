@@ -16,6 +16,8 @@ SCENE = "scene"
 """Name of the parameter that chooses a scene; its schema holds the scenes."""
 SCENE_RUN = "scene_run"
 """Name of the parameter that names the run whose results a scene starts from."""
+NONE = "none"
+"""What the form shows where nothing is chosen: Airflow's form takes an empty choice for a mistake."""
 CHOICES = frozenset({PRESET, SCENE, SCENE_RUN})
 
 
@@ -51,7 +53,8 @@ class Parameters(Mapping[str, Any]):
 
 def chosen(context: Context, name: str) -> str:
     """Give what a run was started with to choose a preset, a scene or the scene's run; nothing by default."""
-    return str((context["dag_run"].conf or {}).get(name) or "")
+    value = (context["dag_run"].conf or {}).get(name)
+    return "" if value in {None, NONE} else str(value)
 
 
 def chosen_scene(context: Context) -> tuple[str, list[str]]:
