@@ -23,6 +23,18 @@ phases:
 """
 
 
+PATIENT = """
+workflow: patient
+schedule: {on_running: cancel}
+phases:
+  slow:
+    type: operator
+    operator: airflow.providers.standard.operators.bash.BashOperator
+    arguments: {bash_command: "sleep 8"}
+  rows: {type: ingest, source: "sklearn:iris", after: slow}
+"""
+
+
 @pytest.fixture(scope="module")
 def full(airflow, home):
     """A run of the full workflow that was asked, was answered wrongly, and then rightly."""
@@ -143,3 +155,20 @@ def test_another_workflow_runs_as_a_run_of_its_own_and_its_outputs_come_back(air
     assert [(message["event"], message["workflow"], message["run"]) for message in told] == [
         ("succeeded", "outer", run_id)
     ]
+
+
+def test_a_newer_run_ends_the_one_that_runs_before_its_next_phase(airflow, home):
+    (home.workflows / "patient.yaml").write_text(PATIENT)
+    airflow.wait_for_dag("patient")
+
+    first = airflow.trigger("patient")
+    deadline = time.monotonic() + 60
+    while airflow.tasks("patient", first)["slow"]["state"] != "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    second = airflow.trigger("patient")
+    airflow.wait_for_run("patient", first)
+    airflow.wait_for_run("patient", second)
+
+    assert airflow.tasks("patient", first)["rows"]["state"] == "skipped"
+    assert airflow.tasks("patient", second)["rows"]["state"] == "success"

@@ -81,7 +81,7 @@ def _superseded(operator: PhaseRendering, context: Context) -> str:
     if operator.on_running == "cancel":
         waiting = instance.get_dr_count(run.dag_id, states=["queued"])
         return "a newer run waits, and this workflow cancels what is running then" if waiting else ""
-    if str(run.run_type) != "scheduled" or context["task"].upstream_task_ids:
+    if run.run_type.value != "scheduled" or context["task"].upstream_task_ids:
         return ""
     before = instance.get_previous_dagrun()
     if before is not None and before.end_date and before.end_date > run.run_after:

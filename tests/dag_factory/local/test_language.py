@@ -196,3 +196,52 @@ def test_equal_work_is_taken_from_the_cache_and_the_plan_says_so_before(tmp_path
     assert mlops(tmp_path, "run", "cached.yaml").returncode == 0
     third = max(attempts[0].parent.parent.parent.glob("*/model/0001.json"), key=lambda path: path.stat().st_mtime)
     assert "is not whole any more" in json.loads(third.read_text())["cache"]["why"]
+
+
+CHAIN = """
+workflow: chain
+phases:
+  rows: {type: ingest, source: "sklearn:iris"}
+  parts: {type: split, data: rows}
+  model: {type: train, data: parts.train, target: target, estimator: sklearn.tree.DecisionTreeClassifier}
+  quality: {type: evaluate, model: model, data: parts.test, gates: ["accuracy >= 0.5"]}
+"""
+
+
+def results(folder, groups):
+    """Run the chain with some phases in groups; give what each phase left, without names of runs and times."""
+    text = CHAIN
+    for phase, group in groups.items():
+        text = text.replace(f"  {phase}: {{", f"  {phase}: {{group: {group}, ")
+    (folder / "chain.yaml").write_text(text)
+    done = mlops(folder, "run", "chain.yaml", "--home", str(folder / "home"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = [json.loads(path.read_text()) for path in (folder / "home/store/chain/runs").glob("*/*/*.json")]
+    return {
+        record["phase"]: (
+            {name: ref["digest"] for name, ref in record["outputs"].items() if ref["kind"] != "report"},
+            record["metrics"],
+            record["status"],
+            record["key"],
+        )
+        for record in records
+    }
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory):
+    return results(tmp_path_factory.mktemp("apart"), {})
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        {"rows": "a", "parts": "a"},
+        {"parts": "a", "model": "a"},
+        {"rows": "a", "parts": "a", "model": "b", "quality": "b"},
+        dict.fromkeys(["rows", "parts", "model", "quality"], "a"),
+    ],
+    ids=["first", "middle", "two", "all"],
+)
+def test_phases_leave_the_same_in_a_group_as_apart(tmp_path, apart, groups):
+    assert results(tmp_path, groups) == apart
