@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from mlops_dag_factory.reading import inspect_workflow
+from mlops_dag_factory.reference import reference
 from mlops_dag_factory.schema import workflow_schema
 from mlops_dag_factory.source import parse
 
@@ -43,7 +45,7 @@ def has_structure(path):
     return document.data is not None and not document.problems and path.stem != "spec_not_finite"
 
 
-@pytest.mark.parametrize("path", filter(has_structure, sorted(MESSAGES.glob("*.yaml"))), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*filter(has_structure, sorted(MESSAGES.glob("*.yaml")))], ids=lambda path: path.stem)
 def test_it_refuses_what_is_wrong_in_structure_and_nothing_that_reading_takes(validator, path):
     reading = inspect_workflow(path)
     codes = {problem.code for problem in reading.problems if problem.severity == "error"}
@@ -94,6 +96,18 @@ def test_every_field_is_described():
     for name, model in workflow_schema()["$defs"].items():
         for field, schema in model.get("properties", {}).items():
             assert field == "type" or "description" in json.dumps(schema), f"{name}.{field}"
+
+
+def test_the_published_reference_is_the_present_one_and_names_every_key():
+    page = (ROOT / "docs" / "reference.md").read_text()
+
+    assert page == reference()
+    for name, model in workflow_schema()["$defs"].items():
+        for key in model.get("properties", {}):
+            assert f"| `{key}` |" in page or key in {"type", "definition"}, f"{name}.{key}"
+    links = set(re.findall(r"\]\(#([^)]+)\)", page))
+    headings = {line.lstrip("# ").lower().replace(" ", "-") for line in page.splitlines() if line.startswith("#")}
+    assert links <= headings
 
 
 def test_the_published_schema_is_the_present_one():
