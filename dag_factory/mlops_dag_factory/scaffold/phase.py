@@ -50,7 +50,7 @@ class {title}Spec(PhaseSpec):
 
     type: Literal["{name}"] = "{name}"
     data: DataReference = Field(description="Dataset to work on.")
-    least: int = Field(1, ge=0, description="Rows that the dataset must have.")
+    least: int = Field(default=1, ge=0, description="Rows that the dataset must have.")
 '''
 OPERATOR = '''\
 """The operator of phase type `{name}`: it runs `work.run` in the worker."""

@@ -35,27 +35,29 @@ class IngestSpec(PhaseSpec):
         "(this workflow's production prediction log with the labels that have arrived). A list is joined by column "
         "name, row after row."
     )
-    format: Literal["csv", "json", "parquet"] | None = Field(None, description="File format; default: by the ending.")
+    format: Literal["csv", "json", "parquet"] | None = Field(
+        default=None, description="File format; default: by the ending."
+    )
     columns: dict[str, ColumnType] = Field(
         default_factory=dict, description="Types of columns; the others are inferred."
     )
     keys: list[str] = Field(default_factory=list, description="Columns that identify a row.")
-    timestamp: str | None = Field(None, description="Column that says when a row happened.")
-    labels: LabelsSpec | None = Field(None, description="Outcomes for 'predictions'; default: the monitor's.")
-    deduplicate: bool = Field(False, description="Keep only the last row for each key (or each distinct row).")
+    timestamp: str | None = Field(default=None, description="Column that says when a row happened.")
+    labels: LabelsSpec | None = Field(default=None, description="Outcomes for 'predictions'; default: the monitor's.")
+    deduplicate: bool = Field(default=False, description="Keep only the last row for each key (or each distinct row).")
 
 
 class ColumnRule(Spec):
     """What one column must be like."""
 
-    type: ColumnType | None = Field(None, description="Type of the column.")
-    nullable: bool = Field(True, description="False: a missing value is a failure.")
-    minimum: float | str | None = Field(None, description="Smallest value allowed.")
-    maximum: float | str | None = Field(None, description="Largest value allowed.")
-    allowed: list[Any] | None = Field(None, description="The values that may occur.")
-    pattern: str | None = Field(None, description="Regular expression that every value matches in full.")
-    unique: bool = Field(False, description="True: no value occurs twice.")
-    severity: Literal["warn", "fail"] = Field("fail", description="What a failure does to the verdict.")
+    type: ColumnType | None = Field(default=None, description="Type of the column.")
+    nullable: bool = Field(default=True, description="False: a missing value is a failure.")
+    minimum: float | str | None = Field(default=None, description="Smallest value allowed.")
+    maximum: float | str | None = Field(default=None, description="Largest value allowed.")
+    allowed: list[Any] | None = Field(default=None, description="The values that may occur.")
+    pattern: str | None = Field(default=None, description="Regular expression that every value matches in full.")
+    unique: bool = Field(default=False, description="True: no value occurs twice.")
+    severity: Literal["warn", "fail"] = Field(default="fail", description="What a failure does to the verdict.")
 
 
 class Rule(ShorthandSpec):
@@ -64,12 +66,15 @@ class Rule(ShorthandSpec):
     shorthand: ClassVar = "expression"
 
     expression: Gate | None = Field(
-        None, description="Condition over row_count, columns.<name>.null_share, .mean, .minimum, .maximum, .distinct."
+        default=None,
+        description="Condition over row_count, columns.<name>.null_share, .mean, .minimum, .maximum, .distinct.",
     )
-    sql: str | None = Field(None, description="Query over the table 'data'; each row that it returns is a failure.")
-    name: str = Field("", description="Name of the rule in the verdict.")
-    message: str = Field("", description="Sentence shown when it fails.")
-    severity: Literal["warn", "fail"] = Field("fail", description="What a failure does to the verdict.")
+    sql: str | None = Field(
+        default=None, description="Query over the table 'data'; each row that it returns is a failure."
+    )
+    name: str = Field(default="", description="Name of the rule in the verdict.")
+    message: str = Field(default="", description="Sentence shown when it fails.")
+    severity: Literal["warn", "fail"] = Field(default="fail", description="What a failure does to the verdict.")
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -88,7 +93,9 @@ class ValidateSpec(PhaseSpec):
     data: DataReference = Field(description="Dataset to check.")
     columns: dict[str, ColumnRule] = Field(default_factory=dict, description="Rules by column.")
     rules: list[Rule] = Field(default_factory=list, description="Conditions on the whole dataset.")
-    on_fail: Literal["stop", "skip"] = Field("stop", description="stop: the task fails; skip: what follows is skipped.")
+    on_fail: Literal["stop", "skip"] = Field(
+        default="stop", description="stop: the task fails; skip: what follows is skipped."
+    )
 
 
 class TransformSpec(PhaseSpec):
@@ -103,8 +110,10 @@ class TransformSpec(PhaseSpec):
     data: DataReferences = Field(
         description="Datasets to read; SQL sees each under its phase's name, one also as 'data'."
     )
-    sql: str | None = Field(None, description="DuckDB query whose result is the new dataset.")
-    python: FunctionPath | None = Field(None, description="Function 'module:name' that takes and returns a table.")
+    sql: str | None = Field(default=None, description="DuckDB query whose result is the new dataset.")
+    python: FunctionPath | None = Field(
+        default=None, description="Function 'module:name' that takes and returns a table."
+    )
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -119,16 +128,17 @@ class SplitSpec(PhaseSpec):
 
     type: Literal["split"] = "split"
     data: DataReference = Field(description="Dataset to divide.")
-    test: float = Field(0.2, gt=0, lt=1, description="Share of rows in 'test'.")
-    validation: float = Field(0.0, ge=0, lt=1, description="Share of rows in 'validation'.")
+    test: float = Field(default=0.2, gt=0, lt=1, description="Share of rows in 'test'.")
+    validation: float = Field(default=0.0, ge=0, lt=1, description="Share of rows in 'validation'.")
     by: Literal["random", "order", "time", "hash", "group"] = Field(
-        "random", description="random; order: the last rows are the test; time: the latest; hash or group: by 'keys'."
+        default="random",
+        description="random; order: the last rows are the test; time: the latest; hash or group: by 'keys'.",
     )
     keys: list[str] = Field(
         default_factory=list, description="Columns whose equal values stay together (by: hash, group, time)."
     )
-    stratify: str | None = Field(None, description="Column whose shares stay equal in every part (by: random).")
-    seed: int = Field(0, ge=0, description="Seed of the random generator.")
+    stratify: str | None = Field(default=None, description="Column whose shares stay equal in every part (by: random).")
+    seed: int = Field(default=0, ge=0, description="Seed of the random generator.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -13,8 +13,8 @@ class LabelsSpec(Spec):
     """Where the true outcomes arrive, later than the predictions."""
 
     source: str = Field(description="Path or fsspec URL of CSV or Parquet files (globs allowed) with the outcomes.")
-    key: str = Field("request_id", description="Column that joins an outcome to a prediction's request id.")
-    column: str = Field("", description="Column that holds the outcome; default: the model's target.")
+    key: str = Field(default="request_id", description="Column that joins an outcome to a prediction's request id.")
+    column: str = Field(default="", description="Column that holds the outcome; default: the model's target.")
     delay: Duration = Field(
-        timedelta(0), description="How long outcomes usually take; younger predictions may lack one."
+        default=timedelta(0), description="How long outcomes usually take; younger predictions may lack one."
     )

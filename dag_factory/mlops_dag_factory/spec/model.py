@@ -21,11 +21,15 @@ class TrainSpec(PhaseSpec):
     target: str = Field(description="Column to predict.")
     features: list[str] = Field(default_factory=list, description="Columns to learn from; default: all but the target.")
     exclude: list[str] = Field(default_factory=list, description="Columns to leave out when 'features' is not given.")
-    estimator: ImportPath | None = Field(None, description="Class to fit, as 'package.module.Class'.")
-    python: FunctionPath | None = Field(None, description="Function 'module:name' that fits and returns a model.")
+    estimator: ImportPath | None = Field(default=None, description="Class to fit, as 'package.module.Class'.")
+    python: FunctionPath | None = Field(
+        default=None, description="Function 'module:name' that fits and returns a model."
+    )
     parameters: dict[str, Any] = Field(default_factory=dict, description="Arguments of the estimator or function.")
-    preprocess: Literal["auto", "none"] = Field("auto", description="auto: impute, encode and scale by column type.")
-    seed: int = Field(0, ge=0, description="Seed of every random generator.")
+    preprocess: Literal["auto", "none"] = Field(
+        default="auto", description="auto: impute, encode and scale by column type."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of every random generator.")
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -47,8 +51,12 @@ class EvaluateSpec(PhaseSpec):
         default_factory=list, description="Metrics to compute; default: the usual ones of the task."
     )
     gates: list[Gate] = Field(default_factory=list, description="Conditions that must hold, such as 'accuracy >= 0.9'.")
-    compare_to: Literal["champion", "none"] = Field("champion", description="Model to compare with on the same rows.")
-    on_fail: Literal["stop", "skip"] = Field("stop", description="stop: the task fails; skip: what follows is skipped.")
+    compare_to: Literal["champion", "none"] = Field(
+        default="champion", description="Model to compare with on the same rows."
+    )
+    on_fail: Literal["stop", "skip"] = Field(
+        default="stop", description="stop: the task fails; skip: what follows is skipped."
+    )
 
 
 class RegisterSpec(PhaseSpec):
@@ -59,4 +67,4 @@ class RegisterSpec(PhaseSpec):
 
     type: Literal["register"] = "register"
     model: ModelReference = Field(description="Model to register.")
-    name: str = Field("", description="Name in the registry; default: the workflow's id.")
+    name: str = Field(default="", description="Name in the registry; default: the workflow's id.")

@@ -17,8 +17,8 @@ Severity = Literal["warn", "fail"]
 class WindowSpec(Spec):
     """Which predictions a check looks at: the last `size` of time, or the last `rows`."""
 
-    size: Duration | None = Field(None, description="Length in time, as 24h.")
-    rows: int | None = Field(None, ge=1, description="Number of the latest predictions.")
+    size: Duration | None = Field(default=None, description="Length in time, as 24h.")
+    rows: int | None = Field(default=None, ge=1, description="Number of the latest predictions.")
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -29,33 +29,41 @@ class WindowSpec(Spec):
 class DataQualityCheck(Spec):
     """Missing and unseen values."""
 
-    missing: float | None = Field(0.05, ge=0, le=1, description="Largest share of missing values in any feature.")
+    missing: float | None = Field(
+        default=0.05, ge=0, le=1, description="Largest share of missing values in any feature."
+    )
 
 
 class DataDriftCheck(Spec):
     """Features that are distributed otherwise than in the baseline."""
 
-    share: float = Field(0.3, gt=0, le=1, description="Share of features that must drift for a breach.")
-    threshold: float = Field(0.1, gt=0, description="Score from which a feature counts as drifted.")
+    share: float = Field(default=0.3, gt=0, le=1, description="Share of features that must drift for a breach.")
+    threshold: float = Field(default=0.1, gt=0, description="Score from which a feature counts as drifted.")
     method: Literal["wasserstein", "jensenshannon", "psi"] | None = Field(
-        None, description="Distance; default: Wasserstein (normed) for numbers, Jensen-Shannon for categories."
+        default=None, description="Distance; default: Wasserstein (normed) for numbers, Jensen-Shannon for categories."
     )
-    severity: Severity = Field("fail", description="fail: drift is a breach; warn: it is shown, other checks decide.")
+    severity: Severity = Field(
+        default="fail", description="fail: drift is a breach; warn: it is shown, other checks decide."
+    )
 
 
 class PredictionDriftCheck(Spec):
     """Predictions that are distributed otherwise than in the baseline."""
 
-    threshold: float = Field(0.1, gt=0, description="Jensen-Shannon (classes) or normed Wasserstein score of a breach.")
-    severity: Severity = Field("fail", description="fail: drift is a breach; warn: it is shown, other checks decide.")
+    threshold: float = Field(
+        default=0.1, gt=0, description="Jensen-Shannon (classes) or normed Wasserstein score of a breach."
+    )
+    severity: Severity = Field(
+        default="fail", description="fail: drift is a breach; warn: it is shown, other checks decide."
+    )
 
 
 class ChecksSpec(Spec):
     """What is checked. At least one."""
 
-    data_quality: DataQualityCheck | None = Field(None, description="Missing and unseen values.")
-    data_drift: DataDriftCheck | None = Field(None, description="Drift of the features.")
-    prediction_drift: PredictionDriftCheck | None = Field(None, description="Drift of the predictions.")
+    data_quality: DataQualityCheck | None = Field(default=None, description="Missing and unseen values.")
+    data_drift: DataDriftCheck | None = Field(default=None, description="Drift of the features.")
+    prediction_drift: PredictionDriftCheck | None = Field(default=None, description="Drift of the predictions.")
     performance: list[Gate] = Field(
         default_factory=list, description="Conditions on metrics over labelled predictions."
     )
@@ -72,10 +80,10 @@ class ChecksSpec(Spec):
 class PolicySpec(Spec):
     """When a breach leads to action."""
 
-    minimum_rows: int = Field(100, ge=1, description="Smaller windows are not judged.")
-    consecutive: int = Field(1, ge=1, description="Breaches in a row that it takes.")
-    cooldown: Duration = Field(timedelta(hours=24), description="No second retraining within this time.")
-    per_week: int = Field(7, ge=0, description="Most retrainings within seven days.")
+    minimum_rows: int = Field(default=100, ge=1, description="Smaller windows are not judged.")
+    consecutive: int = Field(default=1, ge=1, description="Breaches in a row that it takes.")
+    cooldown: Duration = Field(default=timedelta(hours=24), description="No second retraining within this time.")
+    per_week: int = Field(default=7, ge=0, description="Most retrainings within seven days.")
 
 
 class MonitorSpec(ParseTimeSpec):
@@ -83,9 +91,9 @@ class MonitorSpec(ParseTimeSpec):
 
     one_or_many: ClassVar = frozenset({"on_breach", "notify"})
 
-    schedule: str | None = Field("@hourly", description="Cron or preset; null: only by hand.")
-    environment: str = Field("production", description="Environment whose predictions are watched.")
-    labels: LabelsSpec | None = Field(None, description="Where the true outcomes arrive.")
+    schedule: str | None = Field(default="@hourly", description="Cron or preset; null: only by hand.")
+    environment: str = Field(default="production", description="Environment whose predictions are watched.")
+    labels: LabelsSpec | None = Field(default=None, description="Where the true outcomes arrive.")
     window: WindowSpec = Field(default=WindowSpec(size=timedelta(hours=24)), description="Predictions to look at.")
     checks: ChecksSpec = Field(description="What is checked.")
     policy: PolicySpec = Field(default=PolicySpec(), description="When a breach leads to action.")

@@ -33,18 +33,19 @@ class ParameterSpec(ParseTimeSpec):
     type: Literal["integer", "float", "string", "boolean", "enum", "list", "json"] = Field(
         description="Type of the value."
     )
-    default: Any = Field(None, description="Value when a run gives none.")
-    minimum: float | None = Field(None, description="Smallest value (integer, float).")
-    maximum: float | None = Field(None, description="Largest value (integer, float).")
+    default: Any = Field(default=None, description="Value when a run gives none.")
+    minimum: float | None = Field(default=None, description="Smallest value (integer, float).")
+    maximum: float | None = Field(default=None, description="Largest value (integer, float).")
     choices: list[Any] = Field(default_factory=list, description="The values of an enum.")
-    required: bool = Field(False, description="True: a run must give a value; there is no default.")
-    description: str = Field("", description="Shown below the field in the form.")
-    section: str = Field("", description="Part of the form that the field stands in.")
+    required: bool = Field(default=False, description="True: a run must give a value; there is no default.")
+    description: str = Field(default="", description="Shown below the field in the form.")
+    section: str = Field(default="", description="Part of the form that the field stands in.")
     ask: bool = Field(
-        False, description="True: the run asks people when it reaches the first phase that uses the parameter."
+        default=False, description="True: the run asks people when it reaches the first phase that uses the parameter."
     )
     timeout: Duration = Field(
-        timedelta(days=7), description="How long it waits for an answer (ask); then the default is taken, if any."
+        default=timedelta(days=7),
+        description="How long it waits for an answer (ask); then the default is taken, if any.",
     )
 
     def json_schema(self) -> dict[str, Any]:

@@ -31,11 +31,15 @@ _ON = re.compile(r"(?:(?P<phases>[a-z0-9_*?.]+):)?(?P<events>[a-z_]+(?:\s*,\s*[a
 class Resources(ParseTimeSpec):
     """Where a phase runs and what it may use."""
 
-    pool: str | None = Field(None, description="Airflow pool that limits how many run at once; default: the team's.")
-    pool_slots: int = Field(1, ge=1, description="Slots of the pool that this phase takes.")
-    executor: str | None = Field(None, description="Airflow executor for this phase, where several are configured.")
-    queue: str | None = Field(None, description="Queue of the executor, where it has queues.")
-    priority: int = Field(1, description="Airflow's priority weight.")
+    pool: str | None = Field(
+        default=None, description="Airflow pool that limits how many run at once; default: the team's."
+    )
+    pool_slots: int = Field(default=1, ge=1, description="Slots of the pool that this phase takes.")
+    executor: str | None = Field(
+        default=None, description="Airflow executor for this phase, where several are configured."
+    )
+    queue: str | None = Field(default=None, description="Queue of the executor, where it has queues.")
+    priority: int = Field(default=1, description="Airflow's priority weight.")
 
 
 class NotifierSpec(ParseTimeSpec):
@@ -86,7 +90,7 @@ class NotifySpec(ParseTimeSpec):
 class CacheSpec(ParseTimeSpec):
     """How long an earlier result may be taken again."""
 
-    ttl: Duration | None = Field(None, description="Age from which a result is made anew, as 7d.")
+    ttl: Duration | None = Field(default=None, description="Age from which a result is made anew, as 7d.")
 
 
 def _template(value: object) -> object:
@@ -106,12 +110,14 @@ class PhaseOptions(Spec):
     after: list[PhaseId] = Field(
         default_factory=list, description="Phases that must succeed first, without handing over data."
     )
-    retries: int | None = Field(None, ge=0, le=100, description="How often to try again after a transient failure.")
-    retry_delay: Duration | None = Field(None, description="How long to wait between tries, as 30s or 5m.")
-    timeout: Duration | None = Field(None, description="How long one try may take, as 30m or 2h.")
+    retries: int | None = Field(
+        default=None, ge=0, le=100, description="How often to try again after a transient failure."
+    )
+    retry_delay: Duration | None = Field(default=None, description="How long to wait between tries, as 30s or 5m.")
+    timeout: Duration | None = Field(default=None, description="How long one try may take, as 30m or 2h.")
     notify: list[NotifySpec] = Field(default_factory=list, description="Who is told of what; added to the workflow's.")
     cache: bool | CacheSpec | None = Field(
-        None, description="False: always do the work again; a ttl: take a result again only while it is young."
+        default=None, description="False: always do the work again; a ttl: take a result again only while it is young."
     )
     resources: Resources = Field(default=Resources(), description="Where the phase runs and what it may use.")
 
@@ -134,17 +140,18 @@ class PhaseSpec(PhaseOptions):
     """True where the work is one function in the worker: only such phases may be repeated or share a task."""
 
     type: str
-    title: str = Field("", description="Name of the phase as people see it.")
-    description: str = Field("", description="Markdown: what the phase is for and what to do when it fails.")
+    title: str = Field(default="", description="Name of the phase as people see it.")
+    description: str = Field(default="", description="Markdown: what the phase is for and what to do when it fails.")
     when: Condition | None = Field(
-        None, description="Condition over parameters.<name>, phases.<p>.metrics.<m>, phases.<p>.verdict, item.<key>; "
-        "false: the phase is skipped, and what only depends on it."
-    )  # fmt: skip
+        default=None,
+        description="Condition over parameters.<name>, phases.<p>.metrics.<m>, phases.<p>.verdict, item.<key>; "
+        "false: the phase is skipped, and what only depends on it.",
+    )
     foreach: dict[PhaseId, ItemValues] = Field(
         default_factory=dict,
         description="Repeat the phase for every item, as {region: [north, south]}: {{ item.region }}.",
     )
-    group: PhaseId | None = Field(None, description="Name of the task that this phase shares with others.")
+    group: PhaseId | None = Field(default=None, description="Name of the task that this phase shares with others.")
 
     @classmethod
     def renders(cls, field: str) -> bool:

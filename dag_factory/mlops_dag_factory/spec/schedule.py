@@ -15,15 +15,15 @@ class ScheduleSpec(ShorthandSpec, ParseTimeSpec):
     shorthand: ClassVar = "cron"
     one_or_many: ClassVar = frozenset({"assets"})
 
-    cron: str | None = Field(None, description="Cron expression or preset, as '0 3 * * 1' or '@daily'.")
-    timezone: str = Field("UTC", description="IANA time zone of the cron expression.")
+    cron: str | None = Field(default=None, description="Cron expression or preset, as '0 3 * * 1' or '@daily'.")
+    timezone: str = Field(default="UTC", description="IANA time zone of the cron expression.")
     assets: list[str] = Field(default_factory=list, description="Asset URIs whose events start a run.")
-    catchup: bool = Field(False, description="True: run for the missed dates too.")
+    catchup: bool = Field(default=False, description="True: run for the missed dates too.")
     on_running: Literal["queue", "skip", "cancel"] = Field(
-        "queue",
+        default="queue",
         description="When a run is due while one is running. queue: it waits; skip: it does nothing; cancel: the "
         "running one stops before its next phase. Runs that people start always wait.",
     )
     on_failure: Literal["retry", "stop"] = Field(
-        "retry", description="After a failed run. retry: the next date runs again; stop: the DAG is paused."
+        default="retry", description="After a failed run. retry: the next date runs again; stop: the DAG is paused."
     )

@@ -27,8 +27,10 @@ class DeploySpec(PhaseSpec):
 
     type: Literal["deploy"] = "deploy"
     model: ModelReference = Field(description="Registered model version to deploy.")
-    environment: Environment = Field("staging", description="Environment to deploy to.")
-    wait: Duration = Field(timedelta(minutes=2), description="How long a model server may take to report it healthy.")
+    environment: Environment = Field(default="staging", description="Environment to deploy to.")
+    wait: Duration = Field(
+        default=timedelta(minutes=2), description="How long a model server may take to report it healthy."
+    )
 
 
 class TestServiceSpec(PhaseSpec):
@@ -41,14 +43,18 @@ class TestServiceSpec(PhaseSpec):
 
     type: Literal["test_service"] = "test_service"
     service: ServiceReference = Field(description="Service to test.")
-    data: DataReference | None = Field(None, description="Rows to send; default: the model's golden rows.")
-    requests: int = Field(200, ge=1, le=1_000_000, description="How many single-row requests measure the latency.")
+    data: DataReference | None = Field(default=None, description="Rows to send; default: the model's golden rows.")
+    requests: int = Field(
+        default=200, ge=1, le=1_000_000, description="How many single-row requests measure the latency."
+    )
     gates: list[Gate] = Field(
         default=["golden_mismatches == 0", "error_rate == 0", "contract_failures == 0"],
         description="Conditions over golden_mismatches, contract_failures, error_rate, latency_p50_ms, latency_p95_ms, "
         "latency_p99_ms, throughput_rps.",
     )
-    on_fail: Literal["stop", "skip"] = Field("stop", description="stop: the task fails; skip: what follows is skipped.")
+    on_fail: Literal["stop", "skip"] = Field(
+        default="stop", description="stop: the task fails; skip: what follows is skipped."
+    )
 
 
 class ApproveSpec(PhaseSpec):
@@ -65,7 +71,9 @@ class ApproveSpec(PhaseSpec):
     roles: list[PhaseId] = Field(
         default_factory=list, description="Roles whose users may decide, beside the approvers."
     )
-    timeout: Duration | None = Field(timedelta(days=7), description="After this long without an answer it is rejected.")
+    timeout: Duration | None = Field(
+        default=timedelta(days=7), description="After this long without an answer it is rejected."
+    )
 
     @classmethod
     def renders(cls, field: str) -> bool:
@@ -85,6 +93,8 @@ class ReleaseSpec(PhaseSpec):
 
     type: Literal["release"] = "release"
     model: ModelReference = Field(description="Registered model version to release.")
-    environment: Environment = Field("production", description="Environment to release to.")
-    strategy: Literal["all_at_once"] = Field("all_at_once", description="How traffic moves to the new version.")
-    wait: Duration = Field(timedelta(minutes=2), description="How long a model server may take to report it healthy.")
+    environment: Environment = Field(default="production", description="Environment to release to.")
+    strategy: Literal["all_at_once"] = Field(default="all_at_once", description="How traffic moves to the new version.")
+    wait: Duration = Field(
+        default=timedelta(minutes=2), description="How long a model server may take to report it healthy."
+    )

@@ -23,11 +23,13 @@ class SubWorkflowSpec(PhaseSpec):
 
     type: Literal["workflow"] = "workflow"
     workflow: WorkflowId = Field(description="Id of the other workflow; inline: of the file <id>.yaml beside this one.")
-    inline: bool = Field(False, description="True: its phases run in this run, as a task group.")
+    inline: bool = Field(default=False, description="True: its phases run in this run, as a task group.")
     parameters: dict[str, Any] = Field(default_factory=dict, description="Values for its parameters.")
-    wait: bool = Field(True, description="False: go on as soon as its run is started (it then gives no outputs).")
+    wait: bool = Field(
+        default=True, description="False: go on as soon as its run is started (it then gives no outputs)."
+    )
     definition: Workflow | None = Field(
-        None, description="The other workflow itself; a file that is read beside this one is put here."
+        default=None, description="The other workflow itself; a file that is read beside this one is put here."
     )
 
     @classmethod

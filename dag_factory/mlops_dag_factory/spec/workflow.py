@@ -43,11 +43,13 @@ class Workflow(ParseTimeSpec):
     one_or_many: ClassVar = frozenset({"notify", "include"})
 
     workflow: WorkflowId = Field(description="Id: the DAG's id, the model's name, the service's name.")
-    version: str = Field("", description="Version of this definition, for people; runs keep the definition they had.")
-    title: str = Field("", description="Name as people see it.")
-    description: str = Field("", description="Markdown: what the product does.")
-    owner: str = Field("airflow", description="Who answers for it.")
-    team: PhaseId | None = Field(None, description="Team whose pool and quota the phases use.")
+    version: str = Field(
+        default="", description="Version of this definition, for people; runs keep the definition they had."
+    )
+    title: str = Field(default="", description="Name as people see it.")
+    description: str = Field(default="", description="Markdown: what the product does.")
+    owner: str = Field(default="airflow", description="Who answers for it.")
+    team: PhaseId | None = Field(default=None, description="Team whose pool and quota the phases use.")
     tags: list[str] = Field(default_factory=list, description="Tags in the Airflow UI.")
     include: list[str] = Field(
         default_factory=list,
@@ -79,7 +81,7 @@ class Workflow(ParseTimeSpec):
         "Usually set by a profile.",
     )
     phases: dict[PhaseId, AnyPhase] = Field(min_length=1, description="What is done, by name.")
-    monitor: MonitorSpec | None = Field(None, description="What is watched in production.")
+    monitor: MonitorSpec | None = Field(default=None, description="What is watched in production.")
 
     @field_validator("include")
     @classmethod
