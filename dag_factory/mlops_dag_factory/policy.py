@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow.configuration import conf
 from airflow.policies import hookimpl
 
 if TYPE_CHECKING:
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
 
 SOURCE = "workflow_file"
 """Attribute in which the loader leaves the path of the workflow file."""
+
+
+if conf.getboolean("mlops", "import_yaml", fallback=False):
+    from mlops_dag_factory.importer import install
+
+    install()  # Airflow loads its policies before anything lists or imports DAG files
 
 
 @hookimpl

@@ -31,6 +31,11 @@ _OPTIONS: dict[str, tuple[str, str, str]] = {
         "airflow.providers.standard.",
         "airflow.providers.",
     ),
+    "import_yaml": (
+        "True: workflow files in the DAGs folder are DAG files, without load_workflows.py. For Airflow 3.3.",
+        "False",
+        "True",
+    ),
     "allowed_notifiers": (
         "Comma-separated prefixes of the notifier classes that 'notify' may name.",
         "airflow.providers.",
