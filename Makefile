@@ -28,7 +28,7 @@ $(VENV)/.development: $(VENV)/.package
 
 constraints: $(UV)  ## Resolve the exact versions again
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --generate-hashes \
-		--all-extras --group test --group lint --group docs pyproject.toml --output-file constraints.txt
+		--all-extras --group test --group lint --group docs --group fuzz pyproject.toml --output-file constraints.txt
 
 demo: $(VENV)/.package  ## The whole closed loop on real data (KEEP=1 leaves it running)
 	@$(PYTHON) docs/demo $(if $(KEEP),--keep)
@@ -36,6 +36,10 @@ demo: $(VENV)/.package  ## The whole closed loop on real data (KEEP=1 leaves it 
 test: $(VENV)/.development  ## All tests
 	@.ci/system-packages
 	@$(PYTHON) -m pytest $(ARGS)
+
+fuzz: $(VENV)/.development  ## Fuzz the workflow reader (RUNS=100000)
+	@$(UV) pip install --quiet --python $(PYTHON) --constraint constraints.txt --group fuzz
+	@$(PYTHON) tests/fuzz/reading.py -atheris_runs=$(or $(RUNS),100000)
 
 lint: $(VENV)/.development  ## ruff, mypy, import-linter
 	@$(VENV)/bin/ruff check .
@@ -49,4 +53,4 @@ bench: $(VENV)/.development  ## Every benchmark against its peers
 docs: $(VENV)/.development  ## The documentation as pages in site/
 	@$(VENV)/bin/mkdocs build --strict
 
-.PHONY: help constraints demo test lint bench docs
+.PHONY: help constraints demo test fuzz lint bench docs

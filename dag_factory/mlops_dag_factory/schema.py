@@ -8,27 +8,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic.json_schema import models_json_schema
+
 from mlops_dag_factory.phases import phase_types
 from mlops_dag_factory.spec import Workflow
-from mlops_dag_factory.spec.base import ShorthandSpec, Spec
+from mlops_dag_factory.spec.base import ShorthandSpec, specs_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from mlops_dag_factory.spec.base import Spec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_DEFINITIONS = "#/$defs/"
 _TEMPLATE = {"type": "string", "pattern": r"\{\{|\{%", "description": "Jinja that Airflow renders at run time."}
 _DURATION = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?(ms|s|m|h|d|w)\s*$|^P"}
 
 
 def workflow_schema() -> dict[str, Any]:
     """Give the schema; the same phase types give the same."""
-    whole = Workflow.model_json_schema(ref_template="#/$defs/{model}")
+    models = _reachable(Workflow, *(entry.spec_class() for entry in phase_types().values()))
+    schemas, whole = models_json_schema([(model, "validation") for model in models])
+    names = {model: schema["$ref"].removeprefix(_DEFINITIONS) for (model, _), schema in schemas.items()}
     definitions = whole["$defs"]
-    definitions.setdefault("Workflow", {key: value for key, value in whole.items() if key not in {"$defs", "$ref"}})
-    for model in dict.fromkeys(_models(Spec)):
-        if model.__name__ in definitions:
-            definitions[model.__name__] = _mended(model, definitions[model.__name__])
-    definitions["Phase"], definitions["CompletePhase"] = _phases(definitions)
+    for model in models:
+        definitions[names[model]] = _mended(model, definitions[names[model]])
+    definitions["Phase"], definitions["CompletePhase"] = _phases(definitions, names)
     root = definitions["Workflow"]
     root["properties"]["phases"] = {
         "type": "object",
@@ -54,10 +57,16 @@ def workflow_schema() -> dict[str, Any]:
     }
 
 
-def _models(model: type[Spec]) -> Iterator[type[Spec]]:
-    for inner in model.__subclasses__():
-        yield inner
-        yield from _models(inner)
+def _reachable(*models: type[Spec]) -> list[type[Spec]]:
+    """Give the models and those of their fields, each once."""
+    found: dict[type[Spec], None] = {}
+    waiting = list(models)
+    while waiting:
+        model = waiting.pop()
+        if model not in found:
+            found[model] = None
+            waiting.extend(inner for info in model.model_fields.values() for inner in specs_in(info.annotation))
+    return list(found)
 
 
 def _mended(model: type[Spec], schema: dict[str, Any]) -> dict[str, Any]:
@@ -97,15 +106,16 @@ def _durations(schema: Any) -> Any:
     return {key: _durations(value) for key, value in schema.items()}
 
 
-def _phases(definitions: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _phases(definitions: dict[str, Any], names: dict[Any, str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give the schema of a phase, chosen by its type, and that of one that no included file completes."""
     partial, complete = [], []
     for name, entry in sorted(phase_types().items()):
-        model = definitions[entry.spec_class().__name__]
+        own = names[entry.spec_class()]
+        model = definitions[own]
         required = [field for field in model.pop("required", []) if field != "type"]
         model["properties"]["type"] = {"const": name}
         chosen = {"properties": {"type": {"const": name}}, "required": ["type"]}
-        partial.append({"if": chosen, "then": {"$ref": f"#/$defs/{entry.spec_class().__name__}"}})
+        partial.append({"if": chosen, "then": {"$ref": f"{_DEFINITIONS}{own}"}})
         complete.append({"if": chosen, "then": {"required": required}})
     types = {"enum": sorted(phase_types()), "description": "What the phase does."}
     phase = {"type": "object", "properties": {"type": types}, "allOf": partial}

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
 from mlops_dag_factory.errors import Finding, Location, suggestion
 from mlops_dag_factory.phases import phase_types
-from mlops_dag_factory.spec import Spec, Workflow
-from mlops_dag_factory.spec.base import FUNCTION_PATH, IDENTIFIER, IMPORT_PATH, WORKFLOW_ID, is_template
+from mlops_dag_factory.spec import Workflow
+from mlops_dag_factory.spec.base import FUNCTION_PATH, IDENTIFIER, IMPORT_PATH, WORKFLOW_ID, is_template, specs_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from pydantic_core import ErrorDetails
+
+    from mlops_dag_factory.spec import Spec
 
 _TYPES = {
     "string_type": "text", "int_type": "a whole number", "int_parsing": "a whole number",
@@ -156,7 +158,7 @@ def _unknown_field(loc: Location, data: dict[str, Any]) -> Said:
         return Said("unknown field")
     field, allowed = str(loc[-1]), sorted(model.model_fields)
     for name, info in model.model_fields.items():
-        if any(field in inner.model_fields for inner in _specs(info.annotation)):
+        if any(field in inner.model_fields for inner in specs_in(info.annotation)):
             return Said("unknown field", f"'{field}' belongs below '{name}'")
     return Said("unknown field", f"{suggestion(field, allowed)}allowed here: {', '.join(allowed)}")
 
@@ -203,14 +205,7 @@ def _model(loc: Location, data: dict[str, Any]) -> type[Spec] | None:
         info = model.model_fields.get(str(part))
         if info is None:
             return None
-        model = next(_specs(info.annotation), None)
+        model = next(specs_in(info.annotation), None)
         if any(get_origin(member) in {dict, list} for member in (info.annotation, *get_args(info.annotation))):
             next(rest, None)
     return model
-
-
-def _specs(annotation: Any) -> Iterator[type[Spec]]:
-    if isinstance(annotation, type) and issubclass(annotation, Spec):
-        yield annotation
-    for member in get_args(annotation):
-        yield from _specs(member)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import Field
 
+from mlops_dag_factory.phases import phase_types
 from mlops_dag_factory.reading import inspect_workflow
 from mlops_dag_factory.reference import reference
 from mlops_dag_factory.schema import workflow_schema
 from mlops_dag_factory.source import parse
+from mlops_dag_factory.spec.phase import PhaseSpec
 
 ROOT = Path(__file__).parents[2]
 MESSAGES = ROOT / "tests" / "dag_factory" / "messages"
@@ -78,6 +83,26 @@ def test_shorthands_are_accepted(validator, text):
     whole += '  parts: {type: split, data: rows, test: "{{ params.share }}"}\n'
 
     assert [error.message for error in validator.iter_errors(parse(whole, "w").data)] == []
+
+
+def test_models_of_equal_names_are_kept_apart(monkeypatch):
+    class SplitSpec(PhaseSpec):
+        """Another distribution's."""
+
+        type: Literal["cut"] = "cut"
+        where: int = Field(description="Row.")
+
+    entries = {**phase_types(), "cut": SimpleNamespace(spec_class=lambda: SplitSpec)}
+    monkeypatch.setattr("mlops_dag_factory.schema.phase_types", lambda: entries)
+    validator = Draft202012Validator(workflow_schema())
+
+    def errors(phase):
+        return list(validator.iter_errors({"workflow": "w", "phases": {"p": phase}}))
+
+    assert not errors({"type": "cut", "where": 3})
+    assert errors({"type": "cut", "where": 3, "test": 0.5})
+    assert not errors({"type": "split", "data": "rows", "test": 0.5})
+    assert errors({"type": "split", "data": "rows", "where": 3})
 
 
 def test_what_may_not_be_a_template_and_what_no_type_has_is_refused(validator):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_dag_factory.phases import phase_types
-from mlops_dag_factory.scaffold import phase_files, workflow_files, write_new
+from mlops_dag_factory.scaffold import SAMPLES, phase_files, workflow_files, write_new
 from mlops_dag_factory.spec.base import IDENTIFIER, WORKFLOW_ID
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ def new() -> None:
 @new.command()
 @click.argument("name", metavar="ID")
 @click.option("--owner", default="", help="Who answers for it; default: you.")
+@click.option("--sample", default=SAMPLES[0], type=click.Choice(SAMPLES), help="What it starts as.", show_default=True)
 @_FOLDER
-def workflow(name: str, owner: str, folder: Path) -> None:
+def workflow(name: str, owner: str, sample: str, folder: Path) -> None:
     """Write a workflow file that runs as it is, and the schema for the editor."""
     if not re.fullmatch(WORKFLOW_ID, name):
         raise click.UsageError(f"'{name}' is not a workflow id: lower-case letters, digits, _ and -, first a letter")
-    files = workflow_files(name, owner or getpass.getuser())
+    files = workflow_files(name, owner or getpass.getuser(), sample)
     schema = "workflow.schema.json"
     if (folder / schema).exists():
         files.pop(schema)  # another workflow has brought it

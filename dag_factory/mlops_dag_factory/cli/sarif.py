@@ -6,6 +6,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +27,11 @@ def to_sarif(problems: Iterable[Problem]) -> str:
     }
     results = [_result(problem, codes.index(problem.code)) for problem in problems]
     return json.dumps(
-        {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]},
+        {
+            "$schema": SCHEMA,
+            "version": "2.1.0",
+            "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
+        },
         indent=1,
         ensure_ascii=False,
     )
@@ -48,6 +53,8 @@ def _result(problem: Problem, rule: int) -> dict[str, Any]:
 
 
 def _uri(file: str) -> str:
-    path = Path(file)
-    here = Path.cwd()
-    return path.relative_to(here).as_posix() if path.is_absolute() and path.is_relative_to(here) else path.as_posix()
+    """Give a path as RFC 3986 wants it: relative to the working folder where it lies below it."""
+    path, here = Path(file), Path.cwd()
+    if path.is_absolute():
+        return quote(path.relative_to(here).as_posix()) if path.is_relative_to(here) else path.as_uri()
+    return quote(path.as_posix())

@@ -17,5 +17,6 @@ def write_new(folder: Path, files: Mapping[str, str]) -> list[Path]:
             raise FileExistsError(f"{path} exists already")
     for path, text in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:  # nobody may have written it meanwhile
+            file.write(text)
     return list(paths)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,9 @@ from pydantic import (
 
 from mlops_provider.exceptions import ExpressionError
 from mlops_provider.expressions import Expression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TEMPLATE = re.compile(r"\{\{|\{%")
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
@@ -78,8 +81,9 @@ def is_template(value: object) -> bool:
 
 def parse_duration(value: object) -> object:
     """Turn '90s', '30m', '24h', '7d' into a timedelta; leave ISO 8601 and timedeltas to pydantic."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise SpecError(f"is not a duration: {value} has no unit", hint=_DURATION_HINT)
+    if isinstance(value, int | float):
+        lacks = "" if isinstance(value, bool) else f": {value} has no unit"
+        raise SpecError(f"is not a duration{lacks}", hint=_DURATION_HINT)
     if isinstance(value, str) and not value.startswith("P"):
         match = _DURATION.match(value.strip())
         if match is None:
@@ -155,7 +159,10 @@ class Spec(BaseModel):
         name = info.field_name or ""
         if isinstance(value, str) and is_template(value) and cls.renders(name):
             return value
-        return handler([value] if name in cls.one_or_many and isinstance(value, str | dict) else value)
+        result = handler([value] if name in cls.one_or_many and isinstance(value, str | dict) else value)
+        if isinstance(value, bool) and isinstance(result, int | float) and result is not value:
+            raise SpecError(f"must be a number, found {str(value).lower()}")
+        return result
 
     @classmethod
     def renders(cls, field: str) -> bool:  # noqa: ARG003 (subclasses look at it)
@@ -186,3 +193,11 @@ class ShorthandSpec(Spec):
     @classmethod
     def _alone(cls, value: Any) -> Any:
         return value if isinstance(value, dict | cls) else {cls.shorthand: value}
+
+
+def specs_in(annotation: Any) -> Iterator[type[Spec]]:
+    """Give the models that a field's type mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, Spec):
+        yield annotation
+    for member in get_args(annotation):
+        yield from specs_in(member)

@@ -33,9 +33,9 @@ class SubWorkflowSpec(PhaseSpec):
     )
 
     @classmethod
-    def renders(cls, field: str) -> bool:
-        """Say whether a field may be Jinja: only the values of parameters may."""
-        return super().renders(field) and field == "parameters"
+    def renders(cls, field: str) -> bool:  # noqa: ARG003 (for no field)
+        """Say no: the graph depends on all of them. Values within `parameters` may be Jinja."""
+        return False
 
     def output_kind(self, output: str) -> str | None:
         """Give the kind of an output of one of its phases."""

@@ -1,7 +1,8 @@
 """Run one phase from the command line, where Airflow is not: `python -m mlops_provider.runtime PHASE JSON`.
 
 JSON (or `-` to read it from standard input) is an object with `spec` ('module:Class'), `config`, `inputs` (field ->
-list of references) and `context`. The last line of the output is what goes to XCom. The exit code is 0, 1 (a terminal
+list of references), `context` and, for a phase type that is not ours, `function` (the module whose `run` does the
+work). The last line of the output is what goes to XCom. The exit code is 0, 1 (a terminal
 error), 2 (usage) or 75 (a retry may help).
 """
 
@@ -44,10 +45,9 @@ def _run(phase: str, text: str) -> dict[str, Any]:
     from mlops_provider.runtime.contract import RunContext
     from mlops_provider.runtime.phase import FUNCTIONS, run_phase
 
-    if phase not in FUNCTIONS:
-        raise ConfigError(f"there is no phase type '{phase}'", hint=f"known: {', '.join(FUNCTIONS)}")
     try:
         task = json.loads(text)
+        function = task.get("function", "")
         module, _, name = task["spec"].partition(":")
         config = getattr(import_module(module), name).model_validate(task["config"])
         inputs = {field: [ref_from_dict(ref) for ref in refs] for field, refs in task["inputs"].items()}
@@ -58,7 +58,10 @@ def _run(phase: str, text: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, ImportError) as err:
         message = f"the task of '{phase}' cannot be read: {type(err).__name__}: {err}"
         raise ConfigError(message, hint="it is an object with spec, config, inputs and context") from err
-    return run_phase(config, inputs, context).to_xcom()
+    if not function and phase not in FUNCTIONS:
+        known = f"known: {', '.join(FUNCTIONS)}; or give the module of another as 'function'"
+        raise ConfigError(f"there is no phase type '{phase}'", hint=known)
+    return run_phase(config, inputs, context, function=function).to_xcom()
 
 
 if __name__ == "__main__":

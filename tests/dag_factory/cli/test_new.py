@@ -36,6 +36,19 @@ def test_a_new_workflow_has_no_problems_and_brings_the_schema(tmp_path):
     assert new("workflow", "other", "--folder", tmp_path).exit_code == 0
 
 
+@pytest.mark.parametrize("sample", ["product", "training", "data"])
+def test_every_sample_runs_as_it_is(tmp_path, monkeypatch, sample):
+    monkeypatch.chdir(tmp_path)
+    assert new("workflow", "no", "--sample", sample, "--owner", "ana: #1").exit_code == 0
+
+    reading = inspect_workflow(tmp_path / "no.yaml")
+    assert [str(problem) for problem in reading.problems] == []
+    assert (reading.workflow.workflow, reading.workflow.owner) == ("no", "ana: #1")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+    done = run((tmp_path, environment), "mlops_dag_factory.cli.main", "run", "no.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_nothing_is_written_over_and_bad_names_are_usage_errors(tmp_path):
     (tmp_path / "churn.yaml").write_text("mine")
 

@@ -66,6 +66,16 @@ def test_the_code_says_whether_a_retry_may_help(bench, spec, config, store_url, 
     assert done.stdout == ""
 
 
+def test_a_phase_type_that_is_not_ours_names_the_module_of_its_work(bench):
+    data = bench.dataset("sklearn:iris")
+    wanted = task(bench, "SplitSpec", {"data": "rows", "test": 0.5}, "halves", data=data)
+
+    done = command("halve", json.dumps({**wanted, "function": "mlops_provider.runtime.split"}))
+
+    assert json.loads(done.stdout.splitlines()[-1])["outputs"]["test"]["rows"] == 75, done.stderr
+    assert "give the module" in command("halve", json.dumps(wanted)).stderr
+
+
 def test_what_is_no_task_is_said(bench):
     assert command("bake", "{}").returncode == 1
     assert "cannot be read" in command("ingest", "{").stderr
