@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+UNDONE = "as before"
+"""Stands in the message of a failure that put back what ran before."""
+
+
 class MlopsError(Exception):
     """Root of all errors that the provider raises on purpose."""
 

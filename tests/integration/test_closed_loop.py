@@ -22,6 +22,7 @@ tags: [test]
 parameters:
   strength: {type: float, default: 1.0, minimum: 0.001, maximum: 100, description: Inverse regularisation.}
 defaults: {retry_delay: 1s}
+notify: [{on: "monitor:retrain", to: owner}]
 phases:
   days: {type: ingest, source: noaa_weather.csv, columns: {target: integer}}
   checked: {type: validate, data: days, columns: {target: {allowed: [0, 1]}}, rules: ["row_count > 1000"]}
@@ -150,9 +151,12 @@ def test_quiet_traffic_is_no_breach_and_drifted_traffic_gives_one_retraining(air
 
 
 def test_the_owner_is_told_of_every_breach_once_even_when_the_inbox_failed(inbox, airflow, home, released):
-    assert inbox.calls == 4, "three breaches, and the first call was refused"
-    assert [message["actions"] for _, message in inbox.messages] == [["notify", "retrain"], ["notify"], ["notify"]]
-    header, first = inbox.messages[0]
+    assert inbox.calls == 5, "three breaches, one retraining, and the first call was refused"
+    breaches = [(header, message) for header, message in inbox.messages if message["event"] == "breach"]
+    assert [message["actions"] for _, message in breaches] == [["notify", "retrain"], ["notify"], ["notify"]]
+    [retrain] = [message for _, message in inbox.messages if message["event"] == "retrain"]
+    assert (retrain["workflow"], retrain["phase"]) == ("rain", "monitor")
+    header, first = breaches[0]
     assert header == "Bearer let-me-in"
     assert (first["workflow"], first["owner"], first["event"]) == ("rain", "weather", "breach")
     assert "features drifted" in first["why"]

@@ -33,6 +33,15 @@ phases:
     arguments: {bash_command: "sleep 8"}
   rows: {type: ingest, source: "sklearn:iris", after: slow}
 """
+UNANSWERED = """
+workflow: unanswered
+notify: [{on: "parts:waiting", to: owner}]
+parameters:
+  share: {type: float, default: 0.5, minimum: 0.1, maximum: 0.9, ask: true, timeout: 3s}
+phases:
+  rows: {type: ingest, source: "sklearn:iris"}
+  parts: {type: split, data: rows, test: "{{ params.share }}"}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +181,29 @@ def test_a_newer_run_ends_the_one_that_runs_before_its_next_phase(airflow, home)
 
     assert airflow.tasks("patient", first)["rows"]["state"] == "skipped"
     assert airflow.tasks("patient", second)["rows"]["state"] == "success"
+
+
+def test_a_newer_run_is_skipped_while_one_runs(airflow, home):
+    (home.workflows / "polite.yaml").write_text(PATIENT.replace("patient", "polite").replace("cancel", "skip"))
+    airflow.wait_for_dag("polite")
+
+    first, second = airflow.trigger("polite"), airflow.trigger("polite")
+    airflow.wait_for_run("polite", first)
+    airflow.wait_for_run("polite", second)
+
+    assert airflow.tasks("polite", first)["rows"]["state"] == "success"
+    assert {task["state"] for task in airflow.tasks("polite", second).values()} == {"skipped"}
+
+
+def test_people_are_told_that_a_run_waits_and_without_an_answer_the_default_is_taken(airflow, home, inbox):
+    (home.workflows / "unanswered.yaml").write_text(UNANSWERED)
+    airflow.wait_for_dag("unanswered")
+
+    run_id = airflow.trigger("unanswered")
+    assert airflow.wait_for_run("unanswered", run_id)["state"] == "success"
+
+    records = {record["phase"]: record for record in run_records(Store(home.store), "unanswered", run_id)}
+    assert records["parts"]["outputs"]["test"]["rows"] == 75
+    assert "the default: nobody answered in time" in records["parts.ask"]["summary"]
+    told = [message for _, message in inbox.messages if message["workflow"] == "unanswered"]
+    assert [(message["event"], message["phase"], message["run"]) for message in told] == [("waiting", "parts", run_id)]

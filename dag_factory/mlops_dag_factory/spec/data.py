@@ -121,6 +121,16 @@ class TransformSpec(PhaseSpec):
         return self
 
 
+class LeakageSpec(Spec):
+    """What no two parts of a split may share; a split that leaks fails."""
+
+    keys: list[str] = Field(default_factory=list, description="Columns whose equal values may not be in two parts.")
+    rows: bool = Field(default=False, description="True: rows that are equal in every column may not be in two parts.")
+    timestamp: str | None = Field(
+        default=None, description="Column: no row of 'train' may be later than the first row of another part."
+    )
+
+
 class SplitSpec(PhaseSpec):
     """Divide a dataset into train, test and, where wanted, validation; the same input gives the same parts."""
 
@@ -139,6 +149,7 @@ class SplitSpec(PhaseSpec):
     )
     stratify: str | None = Field(default=None, description="Column whose shares stay equal in every part (by: random).")
     seed: int = Field(default=0, ge=0, description="Seed of the random generator.")
+    leakage: LeakageSpec | None = Field(default=None, description="What no two parts may share.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

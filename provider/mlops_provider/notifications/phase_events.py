@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 from airflow.sdk.bases.notifier import BaseNotifier
 
-from mlops_provider.exceptions import MlopsError
+from mlops_provider.exceptions import UNDONE, MlopsError
 from mlops_provider.operators.results import SKIPPED, Skip
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ class PhaseEventNotifier(BaseNotifier):
     """Tell of one moment of a phase, if it is one of some events.
 
     `moment` is started, succeeded, failed, skipped or waiting; a phase that a verdict stops is blocked, whether it
-    failed or was skipped for it. `to` maps events to targets: HTTP connections that take JSON, or maps of `notifier`
-    and `arguments`. A target that fails is logged and keeps neither the phase nor the others from going on.
+    failed or was skipped for it; a release that failed and was undone is rolled back. `to` maps events to targets:
+    HTTP connections that take JSON, or maps of `notifier` and `arguments`. A target that fails is logged and keeps
+    neither the phase nor the others from going on.
     """
 
     def __init__(self, *, workflow: str, phase: str, moment: str, to: Mapping[str, Sequence[Any]]) -> None:
@@ -43,7 +44,7 @@ class PhaseEventNotifier(BaseNotifier):
         skip: Skip | None = scope.get(SKIPPED)
         why = skip.why if skip else str(context.get("exception") or "")[:MAX_WHY]
         blocked = skip.reason == "blocked" if skip else " is blocked: " in why
-        for event in self.events(blocked=blocked):
+        for event in self.events(blocked=blocked, undone=UNDONE in why):
             message = {
                 "event": event,
                 "workflow": self.workflow,
@@ -68,11 +69,12 @@ class PhaseEventNotifier(BaseNotifier):
                 self.log.warning("%s of %s was not told: %s", message["event"], self.phase, err)
             break
 
-    def events(self, *, blocked: bool) -> tuple[str, ...]:
-        """Give the events that this moment is."""
-        if self.moment in {"failed", "skipped"} and blocked:
-            return ("blocked",)
-        return (self.moment, "released") if self.moment == "succeeded" else (self.moment,)
+    def events(self, *, blocked: bool = False, undone: bool = False) -> list[str]:
+        """Give the events of those to tell that this moment is; `undone`: what ran before runs again."""
+        if blocked and self.moment in {"failed", "skipped"}:
+            return ["blocked"]
+        other = {"blocked"} if undone else {"blocked", "rolled_back"}
+        return [event for event in self.to if event not in other]
 
 
 def deliver(target: Any, message: Mapping[str, Any], context: Context) -> None:

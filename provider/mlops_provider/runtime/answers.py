@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.metrics import compute
 from mlops_provider.runtime.preprocess import column_type
-from mlops_provider.runtime.table import require_columns
+from mlops_provider.runtime.sql import require_columns
 
 if TYPE_CHECKING:
     import numpy as np

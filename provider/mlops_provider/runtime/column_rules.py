@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_provider.runtime.table import FLOATS, INTEGERS, identifier, literal
+from mlops_provider.runtime.sql import FLOATS, INTEGERS, identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

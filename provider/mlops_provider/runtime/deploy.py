@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.exceptions import ConfigError, ServiceError, ServiceFailedError
+from mlops_provider.exceptions import UNDONE, ConfigError, ServiceError, ServiceFailedError
 from mlops_provider.refs import ModelRef, ServiceRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.store.services import (
@@ -49,7 +49,7 @@ def bring_up(
         reports = wait_until_ready(store, service, model.digest, config.wait.total_seconds())
     except ServiceError as err:
         back = restore(store, service, err.message).primary
-        before = f"version {back.version} runs as before" if back else "nothing runs, as before"
+        before = f"version {back.version} runs {UNDONE}" if back else f"nothing runs, {UNDONE}"
         raise type(err)(f"{err.message}; {before}", hint=err.hint) from err
     except BaseException:  # the task was stopped or timed out: no half deployment stays
         restore(store, service, "the wait for the servers was cut short")

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConfigError, DataError
-from mlops_provider.runtime.table import columns_of, literal, said
+from mlops_provider.runtime.sql import columns_of, literal, said
 
 if TYPE_CHECKING:
     import duckdb

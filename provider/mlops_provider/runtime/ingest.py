@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.files import SQL_TYPES, file_relation
-from mlops_provider.runtime.table import columns_of, connect, identifier, require_columns, said, write_dataset
+from mlops_provider.runtime.sql import columns_of, identifier, require_columns, said
+from mlops_provider.runtime.table import connect, write_dataset
 
 if TYPE_CHECKING:
     import duckdb

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_provider.exceptions import DataError
-from mlops_provider.runtime.table import columns_of, identifier, literal
+from mlops_provider.runtime.sql import columns_of, identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

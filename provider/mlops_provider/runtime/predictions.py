@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.labels import SQL_TYPES, Labels, arrived_labels
-from mlops_provider.runtime.table import columns_of, connect, identifier, literal
+from mlops_provider.runtime.sql import columns_of, identifier, literal
+from mlops_provider.runtime.table import connect
 from mlops_provider.store.models import Signature
 from mlops_provider.store.services import read_service
 

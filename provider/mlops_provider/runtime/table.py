@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.refs import DatasetRef
-from mlops_provider.store.frame import read_parquet
+from mlops_provider.runtime.sql import columns_of, identifier, literal
+from mlops_provider.runtime.view import ROW, VIEW_FILE, View
+from mlops_provider.store.frame import read_parquet, to_frame
+from mlops_provider.store.store import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,10 +22,9 @@ if TYPE_CHECKING:
 
     from mlops_provider.store.store import Store
 
-INTEGERS = frozenset(
-    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-)
-FLOATS = frozenset({"FLOAT", "DOUBLE", "DECIMAL"})
+MEMORY = "MLOPS_ENGINE_MEMORY"
+"""Environment variable: the memory that DuckDB may use before it spills to disk, as 1GB or 16GB."""
+DEFAULT_MEMORY = "1GB"
 
 
 @contextmanager
@@ -30,41 +32,51 @@ def connect(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an in-memory DuckDB that spills to a folder and may not load extensions or reach the network by itself."""
     import duckdb
 
-    config: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "memory_limit": os.environ.get(MEMORY, DEFAULT_MEMORY),
+    }
     if spill:
         config["temp_directory"] = str(spill)
     connection = duckdb.connect(config=config)
     try:
+        connection.execute("SET TimeZone = 'UTC'")  # what a moment is written as is not this machine's to say
         yield connection
     finally:
         connection.close()
 
 
-def identifier(name: str) -> str:
-    """Quote a column or table name."""
-    return '"' + name.replace('"', '""') + '"'
+def scan(store: Store, ref: DatasetRef, *, numbered: bool = False) -> str:
+    """Give the SQL that reads a dataset, in its row order; `numbered` adds the column `mlops_row`."""
+    content = store.open(ref)
+    view = View.of_content(content, store.url)
+    if view is not None:
+        whole = _joined(store, view.of)
+        columns = "*" if numbered else f"* EXCLUDE ({ROW})"
+        condition = f" WHERE {view.rule.condition()}" if view.rule else ""
+        return f"(SELECT {columns} FROM {whole}{condition})"
+    files = [literal(str(file)) for file in content.files(".parquet")]
+    if not numbered:
+        return f"read_parquet([{', '.join(files)}])"
+    number = f"file_row_number AS {ROW}"
+    return f"(SELECT * EXCLUDE (file_row_number), {number} FROM read_parquet({files[0]}, file_row_number = true))"
 
 
-def literal(text: str) -> str:
-    """Quote a string."""
-    return "'" + text.replace("'", "''") + "'"
+def _joined(store: Store, refs: Iterable[DatasetRef]) -> str:
+    """Give the SQL of datasets one after another, each row with its number."""
+    parts, offset = [], 0
+    for ref in refs:
+        number = f"{ROW} + {offset}" if offset else ROW
+        parts.append(f"SELECT * REPLACE ({number} AS {ROW}) FROM {scan(store, ref, numbered=True)}")
+        offset += _span(store, ref)
+    return f"({' UNION ALL BY NAME '.join(parts)})"
 
 
-def closed(query: str) -> str:
-    """Give a user's query so that it may stand in brackets: without its semicolon, a last comment ended."""
-    return query.strip().rstrip(";") + "\n"
-
-
-def scan(store: Store, ref: DatasetRef) -> str:
-    """Give the SQL that reads a dataset, in its row order."""
-    files = store.open(ref).files(".parquet")
-    return f"read_parquet([{', '.join(literal(str(file)) for file in files)}])"
-
-
-def columns_of(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
-    """Give the columns of a query with DuckDB's types."""
-    rows = connection.execute(f"DESCRIBE {query}").fetchall()
-    return {row[0]: row[1].partition("(")[0] for row in rows}
+def _span(store: Store, ref: DatasetRef) -> int:
+    """Give the number below which the numbers of all rows lie."""
+    view = View.of_content(store.open(ref), store.url)
+    return sum(_span(store, each) for each in view.of) if view else ref.rows
 
 
 def write_dataset(
@@ -84,36 +96,36 @@ def write_dataset(
         if rows == 0 and empty:
             raise DataError(empty)
         columns = columns_of(connection, f"SELECT * FROM read_parquet({target})")
-        meta = {
-            "rows": rows,
-            "columns": [{"name": name, "type": kind} for name, kind in columns.items()],
-            "lineage": dict(lineage),
-        }
-        published = store.publish(workflow, "datasets", folder, meta)
+        return _publish(store, workflow, folder, rows, columns, lineage)
+
+
+def write_view(
+    store: Store, workflow: str, view: View, rows: int, columns: Mapping[str, str], lineage: Mapping[str, Any]
+) -> DatasetRef:
+    """Publish a view as a dataset; its rows were counted and its columns (name -> DuckDB type) are known."""
+    with store.scratch() as folder:
+        (folder / VIEW_FILE).write_bytes(json_bytes(view.to_json(store.url)))
+        return _publish(store, workflow, folder, rows, columns, lineage)
+
+
+def _publish(
+    store: Store, workflow: str, folder: Path, rows: int, columns: Mapping[str, str], lineage: Mapping[str, Any]
+) -> DatasetRef:
+    meta = {
+        "rows": rows,
+        "columns": [{"name": name, "type": kind} for name, kind in columns.items()],
+        "lineage": dict(lineage),
+    }
+    published = store.publish(workflow, "datasets", folder, meta)
     return DatasetRef(uri=published.uri, digest=published.digest, rows=rows)
 
 
 def read_frame(store: Store, ref: DatasetRef, columns: Iterable[str] | None = None) -> pd.DataFrame:
     """Read a dataset, or some of its columns, into memory."""
-    import pandas as pd
-
     wanted = list(columns) if columns is not None else None
-    frames = [read_parquet(file, wanted) for file in store.open(ref).files(".parquet")]
-    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-
-
-def said(err: Exception) -> str:
-    """Give the sentence of DuckDB's message, without its excerpts and advice."""
-    text = " ".join(str(err).split())
-    return re.split(r" (?:LINE \d+:|Possible (?:[Ss]olutions?|fixes):|Column \S+ is being converted|\* )", text)[0][
-        :400
-    ]
-
-
-def require_columns(found: Iterable[str], wanted: Iterable[str], where: str) -> None:
-    """Raise DataError that names the columns that are missing."""
-    found = list(found)
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        shown = ", ".join(found[:20]) + (" …" if len(found) > 20 else "")  # noqa: PLR2004 (enough to recognise)
-        raise DataError(f"{where} has no column {', '.join(repr(name) for name in missing)}", hint=f"it has: {shown}")
+    content = store.open(ref)
+    if VIEW_FILE not in content.manifest["files"]:
+        return read_parquet(content.files(".parquet")[0], wanted)
+    names = ", ".join(map(identifier, wanted)) if wanted is not None else "*"
+    with connect() as connection:
+        return to_frame(connection.sql(f"SELECT {names} FROM {scan(store, ref)}").to_arrow_table())

@@ -12,7 +12,8 @@ from mlops_provider.runtime import tracking
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.imports import import_allowed
 from mlops_provider.runtime.preprocess import column_type, features_of, make_pipeline
-from mlops_provider.runtime.table import read_frame, require_columns
+from mlops_provider.runtime.sql import require_columns
+from mlops_provider.runtime.table import read_frame
 from mlops_provider.store.models import PREDICTION_COLUMN, Signature, save_model
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from mlops_provider.exceptions import ConfigError, DataError
 from mlops_provider.refs import DatasetRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.imports import import_allowed
-from mlops_provider.runtime.table import closed, connect, identifier, said, scan, write_dataset
+from mlops_provider.runtime.sql import closed, identifier, said
+from mlops_provider.runtime.table import connect, scan, write_dataset
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,17 +10,8 @@ from mlops_provider.expressions import Expression
 from mlops_provider.refs import DatasetRef, ReportRef
 from mlops_provider.runtime.column_rules import column_conditions
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
-from mlops_provider.runtime.table import (
-    FLOATS,
-    INTEGERS,
-    closed,
-    columns_of,
-    connect,
-    identifier,
-    require_columns,
-    said,
-    scan,
-)
+from mlops_provider.runtime.sql import FLOATS, INTEGERS, closed, columns_of, identifier, require_columns, said
+from mlops_provider.runtime.table import connect, scan
 from mlops_provider.store.store import json_bytes
 from mlops_provider.verdicts import Result, RuleResult, Verdict
 

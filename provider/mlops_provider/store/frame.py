@@ -20,7 +20,12 @@ def read_parquet(path: Path, columns: Iterable[str] | None = None) -> pd.DataFra
     import pyarrow.parquet as pq
 
     wanted = list(columns) if columns is not None else None
-    table = _plain_types(pq.read_table(path, columns=wanted, partitioning=None))
+    return to_frame(pq.read_table(path, columns=wanted, partitioning=None))
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Give a table in the form of `read_parquet`."""
+    table = _plain_types(table)
     frame: pd.DataFrame = table.to_pandas()
     for name in frame.columns:
         if frame[name].dtype == object and table.column(name).null_count:

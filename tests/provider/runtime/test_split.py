@@ -105,6 +105,51 @@ def test_by_hash_a_key_stays_on_its_side_when_data_grows(bench):
     assert before == {i for i in after if i < 100}
 
 
+def test_no_row_is_copied_and_a_part_of_a_part_keeps_its_rows(bench, data_folder):
+    data = bench.dataset(str(data_folder / "nyc_weather.csv"))
+
+    half = bench.run(SplitSpec(data="d", test=0.5, by="order"), {"data": data}).outputs["train"]
+    quarter = bench.run(SplitSpec(data="d", test=0.5, by="order"), {"data": half}).outputs["test"]
+    shuffled = bench.run(SplitSpec(data="d", test=0.5, seed=7), {"data": half}).outputs
+
+    sizes = {ref: sum(path.stat().st_size for path in bench.store.open(ref).files()) for ref in (data, half, quarter)}
+    assert max(sizes[half], sizes[quarter]) < 2000 < sizes[data]
+    whole = read_frame(bench.store, data)
+    assert read_frame(bench.store, quarter).equals(whole.iloc[6529 : 6529 + 6529].reset_index(drop=True))
+    both = pd.concat(read_frame(bench.store, ref) for ref in shuffled.values())
+    assert len(both.drop_duplicates()) == len(whole.iloc[: half.rows].drop_duplicates())
+    assert read_frame(bench.store, quarter, ["temp"]).columns.tolist() == ["temp"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "leakage", "message"),
+    [
+        ({}, {"keys": ["origin"]}, r"3 values of origin are in 'train' and in 'test': EWR; JFK; LGA"),
+        ({"by": "group", "keys": ["month"]}, {"keys": ["month"]}, None),
+        ({}, {"timestamp": "time_hour"}, r"rows of 'train' are later than the first row of 'test'"),
+        ({"by": "time", "keys": ["time_hour"], "validation": 0.1}, {"timestamp": "time_hour"}, None),
+        ({}, {"rows": True}, None),
+        ({}, {"keys": ["orign"]}, "has no column 'orign'"),
+    ],
+)
+def test_what_the_parts_may_not_share_stops_the_split(bench, data_folder, fields, leakage, message):
+    data = bench.dataset(str(data_folder / "nyc_weather.csv"))
+
+    if message is None:
+        parts(bench, data, leakage=leakage, **fields)
+    else:
+        with pytest.raises(DataError, match=message):
+            parts(bench, data, leakage=leakage, **fields)
+        assert len(bench.store.files.list("flow/datasets")) == 1
+
+
+def test_equal_rows_in_two_parts_stop_the_split(bench):
+    data = bench.csv("twice.csv", "a,b\n" + "1,2\n" * 40)
+
+    with pytest.raises(DataError, match="1 rows are in 'train' and, equal in every column, in 'test'"):
+        parts(bench, data, leakage={"rows": True})
+
+
 def test_one_row_cannot_be_divided(bench):
     with pytest.raises(DataError, match="too few to split"):
         parts(bench, bench.csv("one.csv", "a,b\n1,2\n"))

@@ -1,0 +1,59 @@
+"""Which events a moment of a phase is, as the people on the other end see it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import pytest
+
+from mlops_provider.notifications.phase_events import PhaseEventNotifier
+
+
+@pytest.fixture
+def inbox(monkeypatch):
+    messages = []
+
+    class Inbox(BaseHTTPRequestHandler):
+        def do_POST(self):
+            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args):
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Inbox)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    connection = {"conn_type": "http", "host": "127.0.0.1", "port": server.server_port}
+    monkeypatch.setenv("AIRFLOW_CONN_OWNER", json.dumps(connection))
+    yield messages
+    server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("moment", "why", "told"),
+    [
+        ("failed", "server down; version 1 runs as before", {"failed", "rolled_back"}),
+        ("failed", "the model is not registered", {"failed"}),
+        ("failed", "live is blocked: a gate", {"blocked"}),
+        ("succeeded", "", {"succeeded", "released"}),
+    ],
+)
+def test_each_target_hears_of_its_events_only(inbox, moment, why, told):
+    wanted = {"failed": ("failed", "rolled_back", "blocked"), "succeeded": ("succeeded", "released")}[moment]
+    notifier = PhaseEventNotifier(workflow="w", phase="live", moment=moment, to={event: ["owner"] for event in wanted})
+
+    notifier.notify(
+        {
+            "exception": RuntimeError(why) if why else None,
+            "run_id": "r",
+            "ti": SimpleNamespace(try_number=1),
+            "task": SimpleNamespace(owner="ana"),
+        }
+    )
+
+    assert {message["event"] for message in inbox} == told
+    assert {message["why"] for message in inbox} == {why}
