@@ -35,6 +35,7 @@ query = f'''SELECT i AS id, {numbers}, (i * 7) % 1000 AS n1, (i * 13) % 77 AS n2
   CASE WHEN i % 97 = 0 THEN NULL ELSE 'text ' || (i % 300) END AS note,
   TIMESTAMP '2025-01-01' + INTERVAL 1 SECOND * i AS at FROM range({rows}) t(i)'''
 connection = duckdb.connect(config={"memory_limit": "2GB"})
+connection.execute("SET enable_progress_bar = false")
 connection.execute("SELECT setseed(0.5)")
 connection.execute("SET threads = 1")
 connection.execute(f"COPY ({query}) TO '{target}' (FORMAT {form})")
@@ -79,6 +80,7 @@ from pathlib import Path
 started = time.perf_counter()
 Path(folder).mkdir(parents=True)
 connection = duckdb.connect()
+connection.execute("SET enable_progress_bar = false")
 read = f"read_csv('{source}')" if source.endswith(".csv") else f"read_parquet('{source}')"
 connection.execute(f"COPY (FROM {read}) TO '{folder}/rows.parquet' (FORMAT parquet, COMPRESSION zstd)")
 rows = f"read_parquet('{folder}/rows.parquet')"
@@ -164,9 +166,11 @@ def measure(code: str, source: Path, *, python: str = sys.executable) -> dict[st
     shutil.rmtree(folder, ignore_errors=True)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     command = [python, "-c", code + TELL, str(source), str(folder)]
-    out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{source.name} failed:\n{done.stderr}")
     shutil.rmtree(folder, ignore_errors=True)
-    return json.loads(out.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:

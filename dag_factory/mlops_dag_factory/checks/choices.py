@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from mlops_dag_factory.errors import Finding, suggestion
+from mlops_dag_factory.spec.checkpoint import CheckpointSpec
 from mlops_dag_factory.spec.service import ApproveSpec
 
 if TYPE_CHECKING:
@@ -64,11 +65,14 @@ def check_notices(scope: Scope) -> Iterator[Finding]:
 
 
 def check_roles(scope: Scope) -> Iterator[Finding]:
-    """Yield roles of approvals that do not exist or that nobody has."""
+    """Yield roles of approvals and overrides that do not exist or that nobody has."""
     for name, phase in scope.workflow.phases.items():
         if isinstance(phase, ApproveSpec):
             for index, role in enumerate(phase.roles):
                 yield from _check_role(scope, ("phases", name, "roles", index), role, reachable=False)
+        elif isinstance(phase, CheckpointSpec) and phase.override:
+            for index, role in enumerate(phase.override.roles):
+                yield from _check_role(scope, ("phases", name, "override", "roles", index), role, reachable=False)
 
 
 def _check_role(scope: Scope, loc: Location, role: str, *, reachable: bool) -> Iterator[Finding]:

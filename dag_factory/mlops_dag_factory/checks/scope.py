@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.errors import Location
     from mlops_dag_factory.spec import Workflow
+    from mlops_dag_factory.spec.base import Input
 
 _EXPRESSIONS = frozenset({"gates", "rules", "performance", "service", "expression", "when"})
 _HOLD_TEXT: Any = str | list | dict | Spec
@@ -74,20 +75,26 @@ class Scope:
 
     def _find_references(self, name: str) -> Iterator[Mention]:
         phase = self.workflow.phases[name]
-        marks = phase.input_fields()
-        for field, texts in phase.references().items():
-            many = isinstance(getattr(phase, field), list)
-            for index, text in enumerate(texts):
-                loc: Location = ("phases", name, field, index) if many else ("phases", name, field)
-                reference = Reference.parse(text)
-                parts = reference.phase, reference.output, reference.collects
-                yield Mention(text, loc, marks[field].kinds, many, *parts)
+        for field, mark in phase.input_fields().items():
+            value = getattr(phase, field) or ()
+            many = not isinstance(value, str)
+            for index, text in enumerate(value if many else (value,)):
+                yield _mention(
+                    text, ("phases", name, field, index) if many else ("phases", name, field), mark, many=many
+                )
+        for loc, text, mark in phase.nested_references():
+            yield _mention(text, ("phases", name, *loc), mark, many=False)
 
     @cached_property
     def whole(self) -> bool:
         """True where nothing is broken and every phase that is named exists: only then can something be missed."""
         phases = self.workflow.phases
         return not self.broken and all(other in phases for phase in phases.values() for other in phase.upstream())
+
+
+def _mention(text: str, loc: Location, mark: Input, *, many: bool) -> Mention:
+    reference = Reference.parse(text)
+    return Mention(text, loc, mark.kinds, many, reference.phase, reference.output, reference.collects)
 
 
 def _texts(workflow: Workflow) -> Iterator[tuple[Location, str]]:

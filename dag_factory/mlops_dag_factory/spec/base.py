@@ -67,11 +67,13 @@ class SpecError(ValueError):
 
 
 def exactly_one(**fields: object) -> None:
-    """Refuse when not exactly one of two fields has a value."""
-    given = [name for name, value in fields.items() if value is not None]
+    """Refuse when not exactly one of some fields has a value."""
+    given = [f"'{name}'" for name, value in fields.items() if value is not None]
     if len(given) != 1:
-        message = "has both {} and {}" if given else "needs {} or {}"
-        raise SpecError(message.format(*(f"'{name}'" for name in fields)), hint="give one of the two")
+        names = given or [f"'{name}'" for name in fields]
+        listed = f"{', '.join(names[:-1])} {'and' if given else 'or'} {names[-1]}"
+        message = f"has {'both ' if len(given) == 2 else ''}{listed}" if given else f"needs {listed}"  # noqa: PLR2004
+        raise SpecError(message, hint="give one of the two" if len(fields) == 2 else "give one of them")  # noqa: PLR2004
 
 
 def is_template(value: object) -> bool:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mlops_dag_factory.spec.base import (
     DataReference,
     DataReferences,
+    Duration,
     FunctionPath,
     Gate,
+    Input,
     ShorthandSpec,
     Spec,
     SpecError,
     exactly_one,
     is_template,
 )
+from mlops_dag_factory.spec.checkpoint import CheckpointSpec
 from mlops_dag_factory.spec.labels import LabelsSpec
 from mlops_dag_factory.spec.phase import PhaseSpec
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DATASET = Input(("dataset",))
 ColumnType = Literal["integer", "float", "string", "boolean", "timestamp", "date"]
 
 
@@ -47,6 +54,18 @@ class IngestSpec(PhaseSpec):
     deduplicate: bool = Field(default=False, description="Keep only the last row for each key (or each distinct row).")
 
 
+class ForeignKey(Spec):
+    """A column of another dataset that has every value of this one."""
+
+    data: DataReference = Field(description="The other dataset.")
+    column: str = Field(description="Its column.")
+
+    @classmethod
+    def renders(cls, field: str) -> bool:
+        """Say whether a field may be Jinja: a reference is an edge and may not."""
+        return field != "data"
+
+
 class ColumnRule(Spec):
     """What one column must be like."""
 
@@ -57,11 +76,38 @@ class ColumnRule(Spec):
     allowed: list[Any] | None = Field(default=None, description="The values that may occur.")
     pattern: str | None = Field(default=None, description="Regular expression that every value matches in full.")
     unique: bool = Field(default=False, description="True: no value occurs twice.")
+    references: ForeignKey | None = Field(default=None, description="Where every value must occur too.")
     severity: Literal["warn", "fail"] = Field(default="fail", description="What a failure does to the verdict.")
 
 
+class FreshnessRule(Spec):
+    """The latest row is young enough, counted from when the phase runs."""
+
+    column: str = Field(description="Column that says when a row happened.")
+    within: Duration = Field(description="How old the latest may be, as 2d.")
+
+
+class DriftRule(Spec):
+    """The data looks like a baseline, column by column: Evidently's scores."""
+
+    baseline: DataReference = Field(description="Dataset to compare with.")
+    columns: list[str] = Field(default_factory=list, description="Columns to compare; default: all but times.")
+    threshold: float = Field(
+        default=0.1,
+        gt=0,
+        description="Score from which a column counts as drifted (Wasserstein over the baseline's "
+        "standard deviation for numbers, Jensen-Shannon distance for categories).",
+    )
+    share: float = Field(default=0.5, gt=0, le=1, description="Share of drifted columns from which the rule fails.")
+
+    @classmethod
+    def renders(cls, field: str) -> bool:
+        """Say whether a field may be Jinja: a reference is an edge and may not."""
+        return field != "baseline"
+
+
 class Rule(ShorthandSpec):
-    """One condition on a dataset: an expression over its statistics, or SQL that returns the rows that fail."""
+    """One condition on a dataset: an expression, SQL that returns the rows that fail, its age, or its drift."""
 
     shorthand: ClassVar = "expression"
 
@@ -72,30 +118,40 @@ class Rule(ShorthandSpec):
     sql: str | None = Field(
         default=None, description="Query over the table 'data'; each row that it returns is a failure."
     )
+    freshness: FreshnessRule | None = Field(default=None, description="How old the latest row may be.")
+    drift: DriftRule | None = Field(default=None, description="What the data must look like.")
     name: str = Field(default="", description="Name of the rule in the verdict.")
     message: str = Field(default="", description="Sentence shown when it fails.")
     severity: Literal["warn", "fail"] = Field(default="fail", description="What a failure does to the verdict.")
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        exactly_one(expression=self.expression, sql=self.sql)
+        exactly_one(expression=self.expression, sql=self.sql, freshness=self.freshness, drift=self.drift)
         return self
 
 
-class ValidateSpec(PhaseSpec):
+class ValidateSpec(CheckpointSpec):
     """Data evaluation checkpoint: check a dataset against rules."""
 
     outputs: ClassVar = {"data": "dataset", "report": "report"}
     default_output: ClassVar = "data"
-    checkpoint: ClassVar = True
 
     type: Literal["validate"] = "validate"
     data: DataReference = Field(description="Dataset to check.")
     columns: dict[str, ColumnRule] = Field(default_factory=dict, description="Rules by column.")
     rules: list[Rule] = Field(default_factory=list, description="Conditions on the whole dataset.")
-    on_fail: Literal["stop", "skip"] = Field(
-        default="stop", description="stop: the task fails; skip: what follows is skipped."
+    personal: list[str] = Field(
+        default_factory=list, description="Columns about persons: their values are masked in reports."
     )
+
+    def nested_references(self) -> Iterator[tuple[tuple[str | int, ...], str, Input]]:
+        """Give the datasets that foreign keys and drift rules compare with."""
+        for name, column in self.columns.items():
+            if column.references:
+                yield ("columns", name, "references", "data"), column.references.data, _DATASET
+        for index, rule in enumerate(self.rules):
+            if rule.drift:
+                yield ("rules", index, "drift", "baseline"), rule.drift.baseline, _DATASET
 
 
 class TransformSpec(PhaseSpec):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from mlops_dag_factory.spec.base import DataReference, FunctionPath, Gate, ImportPath, ModelReference, exactly_one
+from mlops_dag_factory.spec.checkpoint import CheckpointSpec
 from mlops_dag_factory.spec.phase import PhaseSpec
 
 
@@ -37,12 +38,11 @@ class TrainSpec(PhaseSpec):
         return self
 
 
-class EvaluateSpec(PhaseSpec):
+class EvaluateSpec(CheckpointSpec):
     """Model evaluation checkpoint: metrics, gates and the champion on the same rows."""
 
     outputs: ClassVar = {"report": "report"}
     default_output: ClassVar = "report"
-    checkpoint: ClassVar = True
 
     type: Literal["evaluate"] = "evaluate"
     model: ModelReference = Field(description="Model to evaluate.")
@@ -53,9 +53,6 @@ class EvaluateSpec(PhaseSpec):
     gates: list[Gate] = Field(default_factory=list, description="Conditions that must hold, such as 'accuracy >= 0.9'.")
     compare_to: Literal["champion", "none"] = Field(
         default="champion", description="Model to compare with on the same rows."
-    )
-    on_fail: Literal["stop", "skip"] = Field(
-        default="stop", description="stop: the task fails; skip: what follows is skipped."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -21,6 +21,9 @@ from mlops_dag_factory.spec.base import (
     is_template,
 )
 from mlops_provider.expressions import Expression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EVENTS = (
     "started", "succeeded", "failed", "skipped", "waiting", "blocked", "breach", "retrain", "released", "rolled_back",
@@ -180,7 +183,13 @@ class PhaseSpec(PhaseOptions):
             value = getattr(self, name)
             if value:
                 found[name] = (value,) if isinstance(value, str) else tuple(value)
+        for loc, text, _ in self.nested_references():
+            found[".".join(map(str, loc))] = (text,)
         return found
+
+    def nested_references(self) -> Iterable[tuple[tuple[str | int, ...], str, Input]]:
+        """Give the references below the phase's own fields, each with its place in the phase: none by default."""
+        return ()
 
     def upstream(self) -> list[str]:
         """Give the phases that come first, by reference, by condition or by `after`, each once and in order."""

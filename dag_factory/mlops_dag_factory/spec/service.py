@@ -16,6 +16,7 @@ from mlops_dag_factory.spec.base import (
     PhaseId,
     ServiceReference,
 )
+from mlops_dag_factory.spec.checkpoint import CheckpointSpec
 from mlops_dag_factory.spec.phase import PhaseSpec
 
 
@@ -33,13 +34,12 @@ class DeploySpec(PhaseSpec):
     )
 
 
-class TestServiceSpec(PhaseSpec):
+class TestServiceSpec(CheckpointSpec):
     """Performance evaluation checkpoint on the running service: parity, contract, latency, throughput."""
 
     __test__: ClassVar = False  # the name is the phase's; pytest must not collect it
     outputs: ClassVar = {"report": "report"}
     default_output: ClassVar = "report"
-    checkpoint: ClassVar = True
 
     type: Literal["test_service"] = "test_service"
     service: ServiceReference = Field(description="Service to test.")
@@ -51,9 +51,6 @@ class TestServiceSpec(PhaseSpec):
         default=["golden_mismatches == 0", "error_rate == 0", "contract_failures == 0"],
         description="Conditions over golden_mismatches, contract_failures, error_rate, latency_p50_ms, latency_p95_ms, "
         "latency_p99_ms, throughput_rps.",
-    )
-    on_fail: Literal["stop", "skip"] = Field(
-        default="stop", description="stop: the task fails; skip: what follows is skipped."
     )
 
 

@@ -41,6 +41,7 @@ def connect(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         config["temp_directory"] = str(spill)
     connection = duckdb.connect(config=config)
     try:
+        connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")  # what a moment is written as is not this machine's to say
         yield connection
     finally:

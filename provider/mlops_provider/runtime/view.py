@@ -126,3 +126,8 @@ def _shuffled(seed: int) -> str:
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         number = f"((xor({number}, {number} >> {shift}) * {factor}) & {_MASK})"
     return f"xor({number}, {number} >> 16)::BIGINT"
+
+
+def sampled(wanted: int, rows: int) -> str:
+    """Give the SQL condition that about `wanted` of so many rows meet, the same ones every time."""
+    return f"{_shuffled(0)} < {min(wanted / max(rows, 1), 1) * (_MASK + 1):.0f}"

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.refs import DatasetRef, ReportRef
+from mlops_provider.runtime.comparison import compare_columns, missing_shares, values_of
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
-from mlops_provider.runtime.monitor.columns import compare_columns, missing_shares, values_of
-from mlops_provider.runtime.monitor.drift import Compared, score_drift
+from mlops_provider.runtime.drift import Compared, score_drift
 from mlops_provider.runtime.monitor.performance import FAILED_STATUS, judge, performance, require_known, service
 from mlops_provider.runtime.monitor.report import PLOTS, Findings, write_report
 from mlops_provider.runtime.predictions import signature_of

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
-    from mlops_provider.store.models import Feature, Signature
+    from mlops_provider.store.models import Signature
 
 NUMBERS = frozenset({"float", "integer"})
 _NEARLY_ALWAYS = 0.9
@@ -49,7 +51,18 @@ def compare_columns(signature: Signature, baseline: pd.DataFrame, window: pd.Dat
         elif feature.name not in baseline:
             found.bad[feature.name] = "is not in the baseline"
         else:
-            _compare(feature, baseline[feature.name], window[logged], found)
+            _compare(feature.name, feature.type, baseline[feature.name], window[logged], found)
+    return found
+
+
+def compare_frames(kinds: Mapping[str, str], baseline: pd.DataFrame, window: pd.DataFrame) -> Comparable:
+    """Bring both sides of the columns named in `kinds` (column -> float, integer or string) to one type."""
+    found = Comparable()
+    for name, kind in kinds.items():
+        if name not in window or name not in baseline:
+            found.bad[name] = f"is not in the {'data' if name not in window else 'baseline'}"
+        else:
+            _compare(name, kind, baseline[name], window[name], found)
     return found
 
 
@@ -74,25 +87,25 @@ def values_of(kind: str, column: pd.Series[Any]) -> pd.Series[Any]:
     return text.where(text.notna(), None)
 
 
-def _compare(feature: Feature, baseline: pd.Series[Any], window: pd.Series[Any], found: Comparable) -> None:
-    before, after = values_of(feature.type, baseline), values_of(feature.type, window)
+def _compare(name: str, kind: str, baseline: pd.Series[Any], window: pd.Series[Any], found: Comparable) -> None:
+    before, after = values_of(kind, baseline), values_of(kind, window)
     lost = int((after.isna() & window.notna()).sum())
-    infinite = _infinite(window) if feature.type in NUMBERS else 0
+    infinite = _infinite(window) if kind in NUMBERS else 0
     if lost > infinite:
-        found.bad[feature.name] = f"has text instead of numbers ({lost - infinite:,} rows)"
+        found.bad[name] = f"has text instead of numbers ({lost - infinite:,} rows)"
     elif before.isna().all() and after.isna().all():
-        found.notes[feature.name] = "has no value, in the baseline neither"
+        found.notes[name] = "has no value, in the baseline neither"
     elif after.isna().all():
-        found.bad[feature.name] = "has only infinite values" if infinite == len(window) else "has no value any more"
+        found.bad[name] = "has only infinite values" if infinite == len(window) else "has no value any more"
     elif before.isna().all():
-        found.bad[feature.name] = "has values, which it had not in the baseline"
+        found.bad[name] = "has values, which it had not in the baseline"
     else:
-        found.baseline[feature.name], found.window[feature.name] = before, after
-        (found.numbers if feature.type in NUMBERS else found.categories).append(feature.name)
+        found.baseline[name], found.window[name] = before, after
+        (found.numbers if kind in NUMBERS else found.categories).append(name)
         if infinite:
-            found.notes[feature.name] = f"has infinite values ({infinite:,} rows)"
+            found.notes[name] = f"has infinite values ({infinite:,} rows)"
         elif (only := _only_value(after)) is not None and (before == only).mean() < _NEARLY_ALWAYS:
-            found.notes[feature.name] = f"is always {only}"
+            found.notes[name] = f"is always {only}"
 
 
 def _only_value(column: pd.Series[Any]) -> Any:
