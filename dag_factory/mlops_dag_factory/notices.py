@@ -30,7 +30,7 @@ _ONLY = {
     "released": {"release"},
     "rolled_back": {"release", "rollback"},
     "retrain": {"retrain"},
-    "waiting": {"approve", "ask"},
+    "waiting": {"approve", "ask", "override"},
 }
 
 

@@ -14,11 +14,14 @@ from mlops_dag_factory.notices import notices
 from mlops_dag_factory.options import airflow_options, cache_of
 from mlops_dag_factory.phases import phase_types
 from mlops_dag_factory.spec.base import is_template
+from mlops_dag_factory.spec.checkpoint import CheckpointSpec, OverrideSpec
 from mlops_dag_factory.spec.data import IngestSpec
 from mlops_dag_factory.spec.service import ApproveSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow.sdk import DAG, BaseOperator
 
     from mlops_dag_factory.spec import Workflow
@@ -159,6 +162,8 @@ class _Builder:
         self.first[node.name] = self.last[node.name] = node.name
         if not phase.foreach:
             self._add(operator(**common, **arguments))
+            if isinstance(phase, CheckpointSpec) and phase.on_fail == "ask":
+                self._override(node, phase)
             return
         common["dag"] = self.dag
         arguments["phase"] = node.name
@@ -171,6 +176,25 @@ class _Builder:
             values: dict[str, list[Any]] = phase.foreach  # type: ignore[assignment] # none is a template
             items = [dict(zip(values, one, strict=True)) for one in product(*values.values())]
             self.tasks[node.name] = mapped.expand(item=items)
+
+    def _override(self, node: Node, phase: CheckpointSpec) -> None:
+        from mlops_provider.operators.override import OverrideCheckpointOperator
+
+        task_id = f"{node.name}.override"
+        common = self._common(node, task_id, rejoins=False, kind="override")
+        common.pop("execution_timeout", None)
+        wanted = phase.override or OverrideSpec()
+        self._add(
+            OverrideCheckpointOperator(
+                workflow=self.workflow.workflow,
+                of=node.name,
+                approvers=_users(wanted.roles, wanted.approvers, node.workflow),
+                timeout=wanted.timeout,
+                **common,
+            )
+        )
+        self._connect(node.name, task_id)
+        self.last[node.name] = task_id
 
     def _items(self, node: Node, *, rejoins: bool) -> Any:
         from mlops_provider.operators.items import ListItemsOperator
@@ -286,12 +310,13 @@ def _config(node: Node, workflow: Workflow, nodes: Nodes) -> dict[str, Any]:
             ]
         else:
             config["evidence"] = [f"{node.prefix}{name}" for name in phase.evidence]
-        if users := _deciders(phase, node.workflow):
+        if users := _users(phase.roles, phase.approvers, node.workflow):
             config["approvers"] = users
         config.pop("roles", None)
     return config
 
 
-def _deciders(phase: ApproveSpec, workflow: Workflow) -> list[str]:
-    users = [user for role in phase.roles if role in workflow.roles for user in workflow.roles[role].users]
-    return list(dict.fromkeys([*phase.approvers, *users]))
+def _users(roles: Iterable[str], users: Iterable[str], workflow: Workflow) -> list[str]:
+    """Give some users and those of roles, each once."""
+    known = workflow.roles
+    return list(dict.fromkeys([*users, *(user for role in roles if role in known for user in known[role].users)]))

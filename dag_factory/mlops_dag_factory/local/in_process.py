@@ -54,6 +54,7 @@ def _run(
     from mlops_dag_factory.local.progress import MARKS, Progress
     from mlops_provider.operators.approve import ApproveReleaseOperator
     from mlops_provider.operators.ask import AskParametersOperator
+    from mlops_provider.operators.override import OverrideCheckpointOperator
 
     upgradedb()
     dag = compile_workflow(workflow)
@@ -63,6 +64,8 @@ def _run(
             task.decide = _answer(approved, console, terminal)
         elif isinstance(task, AskParametersOperator):
             task.answer = _fill(approved, console, terminal)
+        elif isinstance(task, OverrideCheckpointOperator):
+            task.decide = _override(approved, console, terminal)
     progress = Progress(console)
     get_listener_manager().add_listener(progress)
     run = dag.test(logical_date=None, run_conf=parameters)
@@ -84,6 +87,20 @@ def _answer(approved: bool | None, console: Console, terminal: TextIO) -> Any:  
         terminal.write("approve? [y/N] ")
         terminal.flush()
         return "Approve" if sys.stdin.readline().strip().lower() in {"y", "yes"} else "Reject"
+
+    return decide
+
+
+def _override(approved: bool | None, console: Console, terminal: TextIO) -> Any:  # noqa: FBT001 (a three-valued answer)
+    def decide(subject: str, body: str) -> tuple[str, str]:
+        console.print(f"\n[bold]{subject}[/]")
+        console.print(Markdown(body))
+        if approved is not None:
+            return ("Override", "approved on the command line") if approved else ("Stop", "")
+        terminal.write("reason to go on, or nothing to stop: ")
+        terminal.flush()
+        reason = sys.stdin.readline().strip()
+        return ("Override" if reason else "Stop"), reason
 
     return decide
 
