@@ -34,7 +34,7 @@ class PhaseType:
 _SPEC = "mlops_dag_factory.spec"
 _OPERATORS = "mlops_provider.operators"
 BUILT_IN = (
-    PhaseType("ingest", f"{_SPEC}.data:IngestSpec", f"{_OPERATORS}.ingest:IngestDataOperator"),
+    PhaseType("ingest", f"{_SPEC}.ingest:IngestSpec", f"{_OPERATORS}.ingest:IngestDataOperator"),
     PhaseType("validate", f"{_SPEC}.data:ValidateSpec", f"{_OPERATORS}.validate:ValidateDataOperator"),
     PhaseType("transform", f"{_SPEC}.data:TransformSpec", f"{_OPERATORS}.transform:TransformDataOperator"),
     PhaseType("split", f"{_SPEC}.data:SplitSpec", f"{_OPERATORS}.split:SplitDataOperator"),

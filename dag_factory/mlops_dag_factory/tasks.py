@@ -15,7 +15,7 @@ from mlops_dag_factory.options import airflow_options, cache_of
 from mlops_dag_factory.phases import phase_types
 from mlops_dag_factory.spec.base import is_template
 from mlops_dag_factory.spec.checkpoint import CheckpointSpec, OverrideSpec
-from mlops_dag_factory.spec.data import IngestSpec
+from mlops_dag_factory.spec.ingest import IngestSpec
 from mlops_dag_factory.spec.service import ApproveSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 
@@ -298,10 +298,9 @@ class _Builder:
 def _config(node: Node, workflow: Workflow, nodes: Nodes) -> dict[str, Any]:
     phase = node.phase
     config = config_of(phase)
-    if isinstance(phase, IngestSpec) and phase.labels is None and workflow.monitor and workflow.monitor.labels:
-        sources = [phase.source] if isinstance(phase.source, str) else phase.source
-        if "predictions" in sources:
-            config["labels"] = workflow.monitor.labels.model_dump(mode="json", exclude_defaults=True)
+    labels = workflow.monitor.labels if workflow.monitor else None
+    if isinstance(phase, IngestSpec) and "predictions" in phase.sources() and phase.labels is None and labels:
+        config["labels"] = labels.model_dump(mode="json", exclude_defaults=True)
     if isinstance(phase, ApproveSpec):
         if not phase.evidence:
             before = nodes.ancestors(node.name)

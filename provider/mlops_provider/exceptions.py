@@ -58,6 +58,12 @@ class ImportNotFoundError(MlopsError):
         super().__init__(f"'{name}' cannot be imported: {reason}", hint="write it as 'package.module.Class'")
 
 
+class SourceUnavailableError(MlopsError):
+    """A source of data did not answer; it may do so later."""
+
+    retryable = True
+
+
 class DataError(MlopsError):
     """The data is not what the phase needs: empty, a missing column, a wrong type, a constant target."""
 

@@ -111,7 +111,7 @@ def test_what_may_not_be_a_template_and_what_no_type_has_is_refused(validator):
         "{type: ingest, source: a.csv, surce: b}",
         "{type: ingst, source: a.csv}",
         "{source: a.csv}",
-        "{type: ingest}",
+        "{type: split}",
         "{type: ingest, source: a.csv, timeout: 30}",
     ):
         assert list(validator.iter_errors(parse(f"workflow: w\nphases: {{rows: {phase}}}\n", "w").data)), phase

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding
-from mlops_dag_factory.spec.data import IngestSpec
+from mlops_dag_factory.spec.ingest import IngestSpec
 from mlops_dag_factory.spec.service import DeploySpec, ReleaseSpec
 
 if TYPE_CHECKING:
@@ -27,12 +27,11 @@ def check_labels(scope: Scope) -> Iterator[Finding]:
             loc=("monitor", "checks", "performance"), code="labels", message=message, hint=f"{_LABELS} below monitor"
         )
     for name, phase in scope.workflow.phases.items():
-        if isinstance(phase, IngestSpec) and phase.labels is None and f"phases.{name}.labels" not in scope.broken:
-            sources = [phase.source] if isinstance(phase.source, str) else phase.source
-            if "predictions" in sources:
-                message = "predictions cannot be learned from without labels"
-                hint = f"{_LABELS} here or below monitor"
-                yield Finding(loc=("phases", name, "source"), code="labels", message=message, hint=hint)
+        learns = isinstance(phase, IngestSpec) and "predictions" in phase.sources() and phase.labels is None
+        if learns and f"phases.{name}.labels" not in scope.broken:
+            message = "predictions cannot be learned from without labels"
+            hint = f"{_LABELS} here or below monitor"
+            yield Finding(loc=("phases", name, "source"), code="labels", message=message, hint=hint)
 
 
 def check_monitored_service(scope: Scope) -> Iterator[Finding]:

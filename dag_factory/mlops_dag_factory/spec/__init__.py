@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.base import Spec
-    from mlops_dag_factory.spec.data import IngestSpec, SplitSpec, TransformSpec, ValidateSpec
+    from mlops_dag_factory.spec.data import SplitSpec, TransformSpec, ValidateSpec
+    from mlops_dag_factory.spec.ingest import IngestSpec
     from mlops_dag_factory.spec.model import EvaluateSpec, RegisterSpec, TrainSpec
     from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_dag_factory.spec.operator import OperatorSpec
@@ -31,7 +32,8 @@ __all__ = [
 ]  # fmt: skip
 _MODULES = {
     "base": ("Spec",),
-    "data": ("IngestSpec", "SplitSpec", "TransformSpec", "ValidateSpec"),
+    "data": ("SplitSpec", "TransformSpec", "ValidateSpec"),
+    "ingest": ("IngestSpec",),
     "model": ("EvaluateSpec", "RegisterSpec", "TrainSpec"),
     "monitor": ("MonitorSpec",),
     "operator": ("OperatorSpec",),

@@ -1,4 +1,4 @@
-"""Phases of the data half: ingest, validate, transform, split."""
+"""Phases of the data half: validate, transform, split."""
 
 from __future__ import annotations
 
@@ -20,38 +20,13 @@ from mlops_dag_factory.spec.base import (
     is_template,
 )
 from mlops_dag_factory.spec.checkpoint import CheckpointSpec
-from mlops_dag_factory.spec.labels import LabelsSpec
+from mlops_dag_factory.spec.ingest import ColumnType
 from mlops_dag_factory.spec.phase import PhaseSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DATASET = Input(("dataset",))
-ColumnType = Literal["integer", "float", "string", "boolean", "timestamp", "date"]
-
-
-class IngestSpec(PhaseSpec):
-    """Read data from outside into the store."""
-
-    outputs: ClassVar = {"data": "dataset"}
-    default_output: ClassVar = "data"
-
-    type: Literal["ingest"] = "ingest"
-    source: str | list[str] = Field(
-        description="Where the data is: a path or fsspec URL (globs allowed), 'sklearn:<name>', or 'predictions' "
-        "(this workflow's production prediction log with the labels that have arrived). A list is joined by column "
-        "name, row after row."
-    )
-    format: Literal["csv", "json", "parquet"] | None = Field(
-        default=None, description="File format; default: by the ending."
-    )
-    columns: dict[str, ColumnType] = Field(
-        default_factory=dict, description="Types of columns; the others are inferred."
-    )
-    keys: list[str] = Field(default_factory=list, description="Columns that identify a row.")
-    timestamp: str | None = Field(default=None, description="Column that says when a row happened.")
-    labels: LabelsSpec | None = Field(default=None, description="Outcomes for 'predictions'; default: the monitor's.")
-    deduplicate: bool = Field(default=False, description="Keep only the last row for each key (or each distinct row).")
 
 
 class ForeignKey(Spec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -72,6 +73,10 @@ class PhaseOperator(PhaseRendering, BaseOperator):
             leave_out(context, Skip("blocked", "; ".join(verdict.failures())))
         return finished.to_xcom()
 
+    def connections(self, config: Any) -> dict[str, str]:  # noqa: ARG002 (phase types that read databases use it)
+        """Give the addresses of the databases that the work reads, by connection id; none by default."""
+        return {}
+
     def run(self, context: Context) -> Finished:
         """Do the work in this process."""
         from mlops_provider.runtime.phase import run_phase
@@ -79,7 +84,8 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         module, _, name = self.spec.partition(":")
         try:
             config = getattr(import_module(module), name).model_validate(self.config)
-            inputs, run = resolve_inputs(self, context), run_context(self, context)
+            inputs = resolve_inputs(self, context)
+            run = replace(run_context(self, context), connections=self.connections(config))
             finished = run_phase(config, inputs, run, cache=self.cache, function=self.function)
         except MlopsError as err:
             if err.retryable:

@@ -29,6 +29,8 @@ class RunContext:
     `attempt` counts from 1. `data_root` is the folder or URL from which relative paths in the workflow file count.
     `item` is what a repeated phase works on; its label is part of the phase's name here, as in `model@north`.
     `reason` says why the run exists: the payload of the asset event that triggered it, or who triggered it.
+    `connections` are the URLs of the databases that the phase reads, by connection id; they hold passwords, so that
+    the JSON form, which is recorded, has none of them.
     """
 
     workflow: str
@@ -44,6 +46,7 @@ class RunContext:
     parameters: dict[str, Any] = field(default_factory=dict)
     item: dict[str, Any] = field(default_factory=dict)
     reason: dict[str, Any] = field(default_factory=dict)
+    connections: dict[str, str] = field(default_factory=dict, repr=False)
 
     def store(self) -> Store:
         """Open the store."""
@@ -66,8 +69,8 @@ class RunContext:
         return f"{self.workflow}/{self.run_id}/{self.phase}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form."""
-        return asdict(self)
+        """Give the JSON form, without connections."""
+        return {name: value for name, value in asdict(self).items() if name != "connections"}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> RunContext:

@@ -8,6 +8,7 @@ import pytest
 
 from mlops_dag_factory.spec import IngestSpec
 from mlops_provider.exceptions import ConfigError, DataError
+from mlops_provider.runtime import ingest, sources
 from mlops_provider.runtime.table import read_frame
 
 ROWS = "day,town,rain\n2024-01-01,Ulm,1.5\n2024-01-02,Bonn,NA\n2024-01-03,Ulm,\n"
@@ -121,3 +122,76 @@ def test_no_line_is_taken_for_a_remark(bench):
     frame = read_frame(bench.store, bench.csv("hash.csv", "a,b\n#1,2\n3,4\n"))
 
     assert frame["a"].tolist() == ["#1", "3"]
+
+
+def test_arrow_files_and_partitioned_folders_are_read(bench):
+    frame = pd.DataFrame({"n": [1, 2, 3], "town": ["Ulm", "Bonn", "Köln"]})
+    frame.to_feather(bench.root / "towns.arrow")
+    for year in (2025, 2026):
+        (bench.root / f"lake/year={year}").mkdir(parents=True)
+        frame.to_parquet(bench.root / f"lake/year={year}/rows.parquet")
+
+    assert read_frame(bench.store, bench.dataset("towns.arrow")).equals(frame)
+    lake = read_frame(bench.store, bench.dataset("lake/*/rows.parquet", partitions=True))
+    assert lake.groupby("year")["n"].sum().to_dict() == {2025: 6, 2026: 6}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "message"),
+    [
+        ("a.csv", "x,y,x\n1,2,3\n", {}, "names a column twice: x"),
+        ("a.csv", "x,y\n" + "1,2\n" * 5000 + "1,2,3\n" + "1,2\n" * 5000, {}, "(?i)line.*5002"),
+        ("a.csv", "x,y\n" + "1,2\n" * 30000 + "many,2\n", {}, "(?i)line.*30002"),
+        ("a.csv", "x\n2026-01-01\n2026-13-45\n", {"x": "date"}, "2026-13-45"),
+        ("a.parquet", "PAR1 but no more", {}, "a.parquet.*cannot be read as parquet"),
+        ("a.arrow", "ARROW1", {}, "a.arrow' cannot be read as arrow"),
+        ("a.json", '{"x": 1}\n{"x": \n', {}, "a.json' cannot be read as json"),
+    ],
+)
+def test_damaged_files_say_what_and_where(bench, name, content, columns, message):
+    (bench.root / name).write_text(content)
+
+    with pytest.raises(DataError, match=message):
+        bench.dataset(name, columns=columns)
+    assert bench.store.files.list("flow/datasets") == []
+
+
+def test_a_parquet_file_that_was_cut_short_is_refused(bench, data_folder):
+    whole = bench.root / "whole.parquet"
+    pd.read_csv(data_folder / "noaa_weather.csv").to_parquet(whole)
+    content = whole.read_bytes()
+    for share in (0.2, 0.6, 0.99):
+        (bench.root / "cut.parquet").write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(DataError, match=r"cut\.parquet"):
+            bench.dataset("cut.parquet")
+    middle = bytearray(content)
+    middle[len(middle) // 2 : len(middle) // 2 + 4000] = b"\0" * 4000
+    (bench.root / "holed.parquet").write_bytes(bytes(middle))
+    with pytest.raises(DataError, match=r"holed\.parquet"):
+        bench.dataset("holed.parquet")
+
+
+def test_wide_empty_and_unicode_columns_come_through(bench):
+    wide = {f"Spalte {i} ü": [i, i + 1] for i in range(5000)} | {"nichts": [None, None]}
+    pd.DataFrame(wide).to_csv(bench.root / "wide.csv", index=False)
+
+    frame = read_frame(bench.store, bench.dataset("wide.csv"))
+
+    assert frame.shape == (2, 5001)
+    assert frame["Spalte 4999 ü"].tolist() == [4999, 5000]
+    assert frame["nichts"].isna().all()
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_named(bench, monkeypatch):
+    (bench.root / "gone.csv").write_text(ROWS)
+    read = sources.read_sources
+
+    def read_then_lose(*arguments, **more):
+        query = read(*arguments, **more)
+        (bench.root / "gone.csv").unlink()
+        return query
+
+    monkeypatch.setattr(ingest, "read_sources", read_then_lose)
+    with pytest.raises(DataError, match=r"gone\.csv"):
+        bench.dataset("gone.csv")
+    assert bench.store.files.list("flow/datasets") == []

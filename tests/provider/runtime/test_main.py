@@ -49,7 +49,7 @@ def test_a_long_task_comes_through_standard_input(bench):
     ("spec", "config", "store_url", "code", "message"),
     [
         ("IngestSpec", {"source": "nowhere.csv"}, None, 1, "nowhere.csv' does not exist"),
-        ("IngestSpec", {"sauce": "x"}, None, 1, "source: Field required; sauce: Extra inputs"),
+        ("SplitSpec", {"sauce": "x"}, None, 1, "data: Field required; sauce: Extra inputs"),
         ("NoSpec", {}, None, 1, "cannot be read: AttributeError"),
         ("IngestSpec", {"source": "sklearn:iris"}, "/proc/none", 75, "cannot be written"),
     ],
