@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import TaskGroup, TriggerRule
+from airflow.sdk import AssetAlias, TaskGroup, TriggerRule
 
 from mlops_dag_factory.nodes import Node, Nodes, config_of, nodes_of
 from mlops_dag_factory.notices import notices
@@ -18,6 +18,7 @@ from mlops_dag_factory.spec.checkpoint import CheckpointSpec, OverrideSpec
 from mlops_dag_factory.spec.ingest import IngestSpec
 from mlops_dag_factory.spec.service import ApproveSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
+from mlops_provider.assets import data_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -160,8 +161,12 @@ class _Builder:
         }
         operator = phase_types()[phase.type].operator_class()
         self.first[node.name] = self.last[node.name] = node.name
+        if isinstance(phase, IngestSpec) and phase.publish:
+            common["outlets"] = [AssetAlias(data_uri(self.workflow.workflow, node.name))]
         if not phase.foreach:
             self._add(operator(**common, **arguments))
+            if isinstance(phase, IngestSpec) and phase.wait:
+                self._wait(node, rejoins=rejoins)
             if isinstance(phase, CheckpointSpec) and phase.on_fail == "ask":
                 self._override(node, phase)
             return
@@ -176,6 +181,18 @@ class _Builder:
             values: dict[str, list[Any]] = phase.foreach  # type: ignore[assignment] # none is a template
             items = [dict(zip(values, one, strict=True)) for one in product(*values.values())]
             self.tasks[node.name] = mapped.expand(item=items)
+
+    def _wait(self, node: Node, *, rejoins: bool) -> None:
+        from mlops_provider.sensors.arrival import DataArrivalSensor
+
+        task_id = f"{node.name}.wait"
+        arguments = self._arguments(node, rejoins=rejoins)
+        arguments.pop("inputs")
+        self._add(
+            DataArrivalSensor(phase=node.name, **arguments, **self._common(node, task_id, rejoins=rejoins, kind="wait"))
+        )
+        self._connect(task_id, node.name)
+        self.first[node.name] = task_id
 
     def _override(self, node: Node, phase: CheckpointSpec) -> None:
         from mlops_provider.operators.override import OverrideCheckpointOperator

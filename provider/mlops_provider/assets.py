@@ -5,6 +5,11 @@ from __future__ import annotations
 SCHEME = "x-mlops"
 
 
+def data_uri(workflow: str, phase: str) -> str:
+    """Give the URI of the asset whose events say that a phase has published new data."""
+    return f"{SCHEME}://data/{workflow}/{phase}"
+
+
 def retrain_uri(workflow: str) -> str:
     """Give the URI of the asset whose events make a workflow run again."""
     return f"{SCHEME}://retrain/{workflow}"

@@ -102,4 +102,6 @@ class IngestSpec(PhaseSpec):
             )
         if self.wait and self.sql is not None:
             raise SpecError("'wait' looks for files", hint="a query is asked when the schedule says so")
+        if self.wait and (self.foreach or self.group):
+            raise SpecError("'wait' needs a task of its own", hint="leave out foreach and group")
         return self

@@ -71,7 +71,11 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         verdict = finished.outcome.verdict
         if verdict and verdict.status == "blocked" and self.config.get("on_fail") == "skip":
             leave_out(context, Skip("blocked", "; ".join(verdict.failures())))
+        self.announce(finished, context)
         return finished.to_xcom()
+
+    def announce(self, finished: Finished, context: Context) -> None:
+        """Tell other workflows what is new; nothing by default."""
 
     def connections(self, config: Any) -> dict[str, str]:  # noqa: ARG002 (phase types that read databases use it)
         """Give the addresses of the databases that the work reads, by connection id; none by default."""

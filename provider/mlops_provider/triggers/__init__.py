@@ -1,0 +1,1 @@
+"""Triggers: the asynchronous twins of the sensors."""
