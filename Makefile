@@ -23,7 +23,7 @@ $(VENV)/.package: $(UV) pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.package
-	@$(UV) pip install --quiet --python $(PYTHON) --constraint constraints.txt --editable '.[postgres]' --group test --group lint --group docs
+	@$(UV) pip install --quiet --python $(PYTHON) --constraint constraints.txt --editable '.[postgres,s3]' --group test --group lint --group docs
 	@touch $@
 
 constraints: $(UV)  ## Resolve the exact versions again

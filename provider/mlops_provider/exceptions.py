@@ -101,6 +101,19 @@ class DigestMismatchError(StoreError):
         )
 
 
+class SizeMismatchError(StoreError):
+    """Stored content was cut or grew after it was published."""
+
+    retryable = False
+
+    def __init__(self, uri: str, expected: int, found: int) -> None:
+        self.uri = uri
+        super().__init__(
+            f"{uri} has {found:,} bytes, expected {expected:,}",
+            hint="the content was changed after it was published; restore it or run the phase that made it again",
+        )
+
+
 class ConflictError(StoreError):
     """Another writer changed a document first."""
 

@@ -9,11 +9,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import CheckpointBlockedError
+from mlops_provider.refs import DatasetRef
 from mlops_provider.runtime.cache import look_up, remember
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now
 from mlops_provider.runtime.records import write_record
 from mlops_provider.runtime.usage import Stopwatch
 from mlops_provider.store.store import json_bytes
+from mlops_provider.store.versions import add_version
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -88,12 +90,21 @@ def run_phase(
         "usage": watch.stop().to_dict(),
     }
     finished = Finished(outcome, write_record(store, context, record))
+    _add_versions(outcome, context)
     if hit.outcome is None:
         remember(key, outcome, finished.record_uri, context)
     if outcome.verdict and blocked and getattr(config, "on_fail", None) == "stop":
         reasons = "; ".join(outcome.verdict.failures())
         raise CheckpointBlockedError(f"{context.phase} is blocked: {reasons}", hint=f"record: {finished.record_uri}")
     return finished
+
+
+def _add_versions(outcome: Outcome, context: RunContext) -> None:
+    """Make the datasets that the phase gave the latest of their names."""
+    for name, ref in outcome.outputs.items():
+        if isinstance(ref, DatasetRef):
+            about = {"run": context.run_id, "owner": context.owner, "at": now()}
+            add_version(context.store(), context.workflow, f"{context.phase}.{name}", ref, **about)
 
 
 def content_key(config: BaseModel, inputs: Inputs, context: RunContext) -> str:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
+
+
+class FileInfo(NamedTuple):
+    """Size in bytes and time of the last change, in seconds since 1970."""
+
+    size: int
+    modified: float
 
 
 class LocalFiles:
@@ -53,9 +62,27 @@ class LocalFiles:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def walk(self, key: str) -> Iterator[tuple[str, FileInfo]]:
+        """Give all files below a key, those too that are being written."""
+        for folder, _, names in os.walk(self.path(key)):
+            for name in names:
+                path = Path(folder, name)
+                try:
+                    info = path.stat()
+                except FileNotFoundError:
+                    continue  # removed or renamed meanwhile
+                yield path.relative_to(self.root).as_posix(), FileInfo(info.st_size, info.st_mtime)
+
+    def touch(self, key: str) -> None:
+        """Make a file young again."""
+        os.utime(self.path(key))
+
     def delete(self, key: str) -> None:
-        """Remove a file; nothing happens when there is none."""
-        self.path(key).unlink(missing_ok=True)
+        """Remove a file, and its folder when that is empty; nothing happens when there is none."""
+        path = self.path(key)
+        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.parent.rmdir()
 
     def upload(self, key: str, files: Iterable[Path], folder: Path) -> None:
         """Move files from a local scratch folder below a key, each atomically over what is there."""
@@ -125,6 +152,18 @@ class RemoteFiles:
             return []
         return sorted(name.rstrip("/").rsplit("/", 1)[-1] for name in names)
 
+    def walk(self, key: str) -> Iterator[tuple[str, FileInfo]]:
+        """Give all files below a key."""
+        self.fs.invalidate_cache()
+        for path, info in self.fs.find(self._full(key), detail=True).items():
+            changed = info.get("LastModified") or info.get("mtime") or info.get("updated") or info.get("created") or 0.0
+            when = changed.timestamp() if isinstance(changed, datetime) else _seconds(changed)
+            yield path.removeprefix(f"{self.root.rstrip('/')}/"), FileInfo(int(info["size"] or 0), when)
+
+    def touch(self, key: str) -> None:
+        """Make a file young again: it is written once more as it is."""
+        self.fs.pipe_file(self._full(key), self.read(key))
+
     def delete(self, key: str) -> None:
         """Remove a file; nothing happens when there is none."""
         if self.fs.exists(self._full(key)):
@@ -151,3 +190,7 @@ class RemoteFiles:
 
     def _make_parent(self, key: str) -> None:
         self.fs.makedirs(self._full(key).rsplit("/", 1)[0], exist_ok=True)
+
+
+def _seconds(moment: Any) -> float:
+    return datetime.fromisoformat(moment).astimezone(UTC).timestamp() if isinstance(moment, str) else float(moment)

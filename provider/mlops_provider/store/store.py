@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlops_provider.exceptions import DigestMismatchError, NotFoundInStoreError, StoreError
+from mlops_provider.exceptions import DigestMismatchError, NotFoundInStoreError, SizeMismatchError, StoreError
 from mlops_provider.store.filesystem import LocalFiles, RemoteFiles
 
 if TYPE_CHECKING:
@@ -100,19 +100,23 @@ class Store:
         """
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
+        sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
         digest = content_digest(digests)
         key = f"{workflow}/{kind}/{digest[:20]}"
-        if self.local or not self.files.exists(f"{key}/{MANIFEST}"):
-            manifest = {"digest": digest, "files": digests, "meta": dict(meta)}
+        if not self.local and self.files.exists(f"{key}/{MANIFEST}"):
+            self.files.touch(f"{key}/{MANIFEST}")
+        else:
+            manifest = {"digest": digest, "files": digests, "sizes": sizes, "meta": dict(meta)}
             try:
                 self.files.upload(key, paths, folder)
-                self.files.create(f"{key}/{MANIFEST}", json_bytes(manifest))
+                if not self.files.create(f"{key}/{MANIFEST}", json_bytes(manifest)):
+                    self.files.touch(f"{key}/{MANIFEST}")
             except OSError as err:
                 raise StoreError(f"{self.uri(key)} cannot be written: {err}") from err
         return Published(self.uri(key), digest)
 
     def open(self, ref: Ref, *, verify: bool = False) -> Content:
-        """Open what a reference points to; `verify` reads every byte, otherwise only the manifest's digest counts."""
+        """Open what a reference points to; `verify` reads every byte, otherwise manifest and sizes must be right."""
         key = self.key(ref.uri)
         try:
             manifest = json.loads(self.files.read(f"{key}/{MANIFEST}"))
@@ -124,6 +128,9 @@ class Store:
         for name, digest in manifest["files"].items():
             if not (folder / name).exists():
                 raise NotFoundInStoreError(f"{ref.uri}/{name}")
+            size = (folder / name).stat().st_size
+            if size != manifest["sizes"][name]:
+                raise SizeMismatchError(f"{ref.uri}/{name}", manifest["sizes"][name], size)
             if verify and file_digest(folder / name) != digest:
                 raise DigestMismatchError(f"{ref.uri}/{name}", digest, file_digest(folder / name))
         return Content(folder, manifest)

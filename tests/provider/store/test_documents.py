@@ -24,8 +24,10 @@ def test_a_document_keeps_its_history(tmp_path):
     assert [document.data["n"] for document in history(store, "doc")] == [1, 2]
 
 
-def test_a_writer_who_saw_an_older_revision_is_told(tmp_path):
-    store = Store(tmp_path)
+@pytest.mark.parametrize("where", ["local", "memory", "s3"])
+def test_a_writer_who_saw_an_older_revision_is_told(tmp_path, request, where):
+    urls = {"local": str(tmp_path), "memory": f"memory://{tmp_path.name}"}
+    store = Store(urls.get(where) or f"{request.getfixturevalue('bucket')}/{tmp_path.name}")
     write_document(store, "doc", {"n": 1}, after=0)
 
     with pytest.raises(ConflictError, match="no longer at revision 0"):

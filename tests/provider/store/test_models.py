@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import skops.io
 
-from mlops_provider.exceptions import DigestMismatchError, ModelLoadError
+from mlops_provider.exceptions import DigestMismatchError, ModelLoadError, SizeMismatchError
 from mlops_provider.store import skops_file
 from mlops_provider.store.models import PREDICTION_COLUMN, load_model, save_model
 
@@ -51,9 +51,13 @@ def test_training_twice_gives_the_same_digest(bench, estimator):
 def test_a_model_with_other_bytes_is_not_loaded(bench):
     ref, _, _ = bench.model()
     file = bench.store.open(ref).folder / "model.skops"
-    file.write_bytes(file.read_bytes() + b"x")
+    content = file.read_bytes()
 
+    file.write_bytes(content[:-1] + b"x")
     with pytest.raises(DigestMismatchError, match=r"model\.skops has digest"):
+        load_model(bench.store, ref)
+    file.write_bytes(content + b"x")
+    with pytest.raises(SizeMismatchError, match=r"model\.skops has .* bytes"):
         load_model(bench.store, ref)
 
 

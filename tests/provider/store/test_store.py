@@ -7,13 +7,16 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 from mlops_provider.exceptions import DigestMismatchError, NotFoundInStoreError, StoreError
-from mlops_provider.refs import ReportRef
+from mlops_provider.refs import DatasetRef, ReportRef
 from mlops_provider.store.store import Store
+from mlops_provider.store.versions import add_version, all_versions
 
 
 def publish(store, content=b"hello", name="a.txt"):
@@ -23,8 +26,10 @@ def publish(store, content=b"hello", name="a.txt"):
     return ReportRef(uri=published.uri, digest=published.digest)
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def store(request, tmp_path):
+    if request.param == "s3":
+        return Store(f"{request.getfixturevalue('bucket')}/{tmp_path.name}")
     return Store(tmp_path / "store" if request.param == "local" else f"memory://{tmp_path.name}")
 
 
@@ -80,17 +85,61 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path):
         publish(Store(tmp_path / "file" / "store"))
 
 
+def test_a_full_or_read_only_store_loses_nothing(tmp_path):
+    script = """
+import resource, sys
+from mlops_provider.exceptions import StoreError
+from mlops_provider.store.store import Store
+from mlops_provider.store.versions import add_version, all_versions
+store = Store(sys.argv[1])
+if sys.argv[2] == "full":
+    import signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    with store.scratch() as folder:
+        try:
+            (folder / "a.txt").write_bytes(b"x" * 900)
+            (folder / "b.txt").write_bytes(b"y" * 900)
+        except OSError as err:
+            raise StoreError(str(err))
+        store.publish("flow", "reports", folder, {"long": "m" * 5000})
+except StoreError as err:
+    print("said:", err)
+"""
+    store = Store(tmp_path / "store")
+    ref = publish(store)
+    whole = subprocess.run(
+        [sys.executable, "-c", script, store.url, "full"], capture_output=True, text=True, check=True
+    )
+    assert "cannot be written" in whole.stdout
+    for folder in (tmp_path, *(tmp_path / "store").rglob("*")):
+        folder.chmod(0o555 if folder.is_dir() else 0o444)
+    nobody = ["setpriv", "--reuid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    command = [*nobody, sys.executable, "-c", script, store.url, "read-only"]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "cannot be written" in refused.stdout or "Permission denied" in refused.stderr
+
+    assert store.open(ref, verify=True).files()[0].read_bytes() == b"hello"
+    published = [
+        name for name in store.files.list("flow/reports") if store.files.exists(f"flow/reports/{name}/manifest.json")
+    ]
+    assert published == [ref.digest[:20]]
+
+
 def publish_for_ever(root, seed):
     store, number = Store(root), random.Random(seed)
     while True:
-        publish(store, bytes(number.randrange(256) for _ in range(50_000)))
+        ref = publish(store, bytes(number.randrange(256) for _ in range(50_000)))
+        dataset = DatasetRef(uri=ref.uri, digest=ref.digest, rows=1)
+        add_version(store, "flow", "rows.data", dataset, run=ref.digest, owner="ana", at="now")
 
 
 @pytest.mark.kill
-@pytest.mark.timeout(120)
-def test_a_killed_publication_is_whole_or_absent(tmp_path):
+@pytest.mark.timeout(300)
+def test_of_200_killed_publications_each_is_whole_or_absent_and_no_version_is_lost(tmp_path):
     store, chance = Store(tmp_path), random.Random(4)
-    for seed in range(40):
+    for seed in range(200):
         before = len(store.files.list("flow/reports"))
         child = multiprocessing.get_context("fork").Process(target=publish_for_ever, args=(tmp_path, seed))
         child.start()
@@ -102,7 +151,7 @@ def test_a_killed_publication_is_whole_or_absent(tmp_path):
 
     names = store.files.list("flow/reports")
     whole = [name for name in names if store.files.exists(f"flow/reports/{name}/manifest.json")]
-    assert len(names) >= 40
+    assert len(names) >= 200
     assert whole
     for name in whole:
         digest = json.loads(store.files.read(f"flow/reports/{name}/manifest.json"))["digest"]
@@ -110,3 +159,9 @@ def test_a_killed_publication_is_whole_or_absent(tmp_path):
     for name in set(names) - set(whole):
         with pytest.raises(NotFoundInStoreError):
             store.open(ReportRef(uri=store.uri(f"flow/reports/{name}"), digest="0" * 64))
+    versions = all_versions(store, "flow", "rows.data")
+    assert [version.number for version in versions] == list(range(1, len(versions) + 1))
+    assert {version.ref.digest[:20] for version in versions} <= set(whole)
+    assert len(whole) - len(versions) <= 200, "a kill may fall between a publication and its version, once each"
+    for version in versions:
+        store.open(version.ref, verify=True)
