@@ -18,6 +18,8 @@ COMMANDS = {
     "new": f"{_PACKAGE}.new:new",
     "run": f"{_PACKAGE}.run:run",
     "runs": f"{_PACKAGE}.runs:runs",
+    "data": f"{_PACKAGE}.data:data",
+    "profile": f"{_PACKAGE}.data:profile_source",
     "serve": f"{_PACKAGE}.serve:serve",
     "services": f"{_PACKAGE}.services:services",
 }

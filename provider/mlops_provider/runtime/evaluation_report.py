@@ -6,6 +6,7 @@ from collections import Counter
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from mlops_provider.runtime.report_page import markdown, page
 from mlops_provider.store.store import json_bytes
 
 if TYPE_CHECKING:
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 
 _MOST_CLASSES = 30
 _MOST_POINTS = 1000
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse}th,td{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid #8884}"
-    "svg{max-width:100%;height:auto}text{font:11px system-ui,sans-serif}"
-)
 
 
 def write_report(
@@ -37,19 +33,14 @@ def write_report(
     content: dict[str, Any],
 ) -> None:
     """Write report.json, report.md and report.html."""
-    from markdown_it import MarkdownIt
-
     title = f"{context.workflow}: {context.phase}"
     (folder / "report.json").write_bytes(json_bytes({"title": title, **content}))
     (folder / "report.md").write_text(f"# {title}\n\n{summary}")
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(summary)
     plot = (
         _confusion(signature, truth, predicted) if signature.task == "classification" else _residuals(truth, predicted)
     )
-    (folder / "report.html").write_text(
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>"
-        f"<h1>{escape(title)}</h1><p>Run <code>{escape(context.run_id)}</code></p>{body}{plot}</html>"
-    )
+    run = f"<p>Run <code>{escape(context.run_id)}</code></p>"
+    (folder / "report.html").write_text(page(title, run, markdown(summary), plot))
 
 
 def _confusion(signature: Signature, truth: Array, predicted: Array) -> str:

@@ -9,6 +9,7 @@ from mlops_provider.refs import DatasetRef, ReportRef
 from mlops_provider.runtime.column_rules import column_conditions
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.drift_rule import judge_drift
+from mlops_provider.runtime.report_page import markdown, page
 from mlops_provider.runtime.rules import Samples, failing_rows, judge_rule, statistics_of
 from mlops_provider.runtime.sql import columns_of, identifier, require_columns, said
 from mlops_provider.runtime.table import connect, scan
@@ -42,8 +43,8 @@ def run(config: ValidateSpec, inputs: Inputs, context: RunContext) -> Outcome:
         for index, rule in enumerate(config.rules):
             if rule.drift:
                 baseline: DatasetRef = one(inputs, f"rules.{index}.drift.baseline", DatasetRef)
-                page = folder / f"drift-{index}.html"
-                rules.append(judge_drift(connection, store, rule, data, baseline, page))
+                plots = folder / f"drift-{index}.html"
+                rules.append(judge_drift(connection, store, rule, data, baseline, plots))
             else:
                 rules.append(judge_rule(connection, rule, statistics, samples))
         if data.rows == 0:
@@ -53,7 +54,12 @@ def run(config: ValidateSpec, inputs: Inputs, context: RunContext) -> Outcome:
         masked = {rule: [_masked(row, config.personal) for row in rows] for rule, rows in samples.items()}
         content = {"rows": data.rows, "columns": columns, "verdict": verdict.to_dict(), "failing_rows": masked}
         (folder / "report.json").write_bytes(json_bytes(content))
-        (folder / "report.md").write_text(f"# {context.workflow}: {context.phase}\n\n{summary}{_tables(masked)}")
+        title, text = f"{context.workflow}: {context.phase}", f"{summary}{_tables(masked)}"
+        (folder / "report.md").write_text(f"# {title}\n\n{text}")
+        links = "".join(
+            f"<p><a href='{path.name}'>{path.name}: plots</a></p>" for path in sorted(folder.glob("drift-*"))
+        )
+        (folder / "report.html").write_text(page(title, markdown(text), links))
         meta = {"lineage": {"data": data.digest, "identity": context.identity}}
         published = store.publish(context.workflow, "reports", folder, meta)
     report = ReportRef(uri=published.uri, digest=published.digest)
