@@ -130,9 +130,9 @@ class _Planner:
 
     def _cache(self, node: Node, step: Step) -> None:
         """Say what the cache would give, and note what the phase gives then."""
-        from mlops_provider.runtime.cache import look_up
+        from mlops_provider.runtime.cache import content_key, look_up
         from mlops_provider.runtime.contract import RunContext
-        from mlops_provider.runtime.phase import content_key
+        from mlops_provider.runtime.outside import outside_of
 
         allowed = cache_of(node.workflow, node.phase)
         if self.store is None:
@@ -155,7 +155,8 @@ class _Planner:
             phase_type=node.phase.type,
             store_url=self.store.url,
         )
-        hit = look_up(content_key(spec, inputs, context), spec, context, allowed)
+        outside = outside_of(spec, context)
+        hit = look_up(content_key(spec, inputs, context, outside), context, outside, allowed)
         assumed = sorted({self.assumed[source] for source in before if source in self.assumed})
         condition = f", if {', '.join(map(repr, assumed))} gives what it gave last" if assumed else ""
         step.why.append(f"cache {'hit' if hit.outcome else 'miss'}{condition}: {hit.why}")

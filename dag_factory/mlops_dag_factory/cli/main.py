@@ -20,6 +20,7 @@ COMMANDS = {
     "runs": f"{_PACKAGE}.runs:runs",
     "data": f"{_PACKAGE}.data:data",
     "profile": f"{_PACKAGE}.data:profile_source",
+    "cache": f"{_PACKAGE}.cache:cache",
     "serve": f"{_PACKAGE}.serve:serve",
     "services": f"{_PACKAGE}.services:services",
 }

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_provider.exceptions import ConflictError, MlopsError
 from mlops_provider.refs import ref_from_dict
 from mlops_provider.runtime.contract import Outcome
 from mlops_provider.store.documents import read_document, write_document
+from mlops_provider.store.store import json_bytes
 from mlops_provider.verdicts import Verdict
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from mlops_provider.runtime.contract import RunContext
+    from mlops_provider.runtime.contract import Inputs, RunContext
+    from mlops_provider.runtime.outside import Outside
     from mlops_provider.store.store import Store
 
-CACHEABLE = frozenset({"validate", "transform", "split", "train"})
-"""The phase types whose outcome follows from their config and inputs alone."""
+
+OFF = "the cache is off for this phase"
+INVALIDATED = "invalidated"
+_LONGEST = 60
 
 
 class Hit(NamedTuple):
@@ -28,14 +35,28 @@ class Hit(NamedTuple):
     why: str
 
 
-def look_up(key: str, config: BaseModel, context: RunContext, allowed: bool | float) -> Hit:  # noqa: FBT001 (an age or not)
+def content_key(config: BaseModel, inputs: Inputs, context: RunContext, outside: Outside) -> str:
+    """Give the key that is equal exactly when type, code version, config, input digests and the outside are."""
+    content = {
+        "type": context.phase_type,
+        "code": version("airflow-provider-mlops"),
+        "config": config.model_dump(mode="json"),
+        "inputs": {field: [ref.digest for ref in refs] for field, refs in inputs.items()},
+        "outside": outside.state,
+    }
+    return hashlib.sha256(json_bytes(content)).hexdigest()
+
+
+def look_up(key: str, context: RunContext, outside: Outside, allowed: bool | float) -> Hit:  # noqa: FBT001 (an age or not)
     """Find what equal work gave before; `allowed` is the age in seconds up to which it counts, True for any age."""
-    if reason := _never(config, context, allowed=allowed is not False):
-        return Hit(None, reason)
+    if allowed is False or outside.never:
+        return Hit(None, OFF if allowed is False else outside.never)
     store = context.store()
-    entry = read_document(store, _key(context, key)).data
+    entry = read_document(store, _key(context.workflow, key)).data
     if not entry:
         return Hit(None, "this work has not been done before")
+    if INVALIDATED in entry:
+        return Hit(None, f"what was done before was invalidated by {entry[INVALIDATED]}")
     age = (datetime.now(UTC) - datetime.fromisoformat(entry["at"])).total_seconds()
     if allowed is not True and age > allowed:
         return Hit(None, f"what {entry['record']} gave is {age:.0f} s old, the limit is {allowed:.0f} s")
@@ -45,20 +66,13 @@ def look_up(key: str, config: BaseModel, context: RunContext, allowed: bool | fl
         return Hit(None, f"what {entry['record']} gave is not whole any more: {err}")
 
 
-def _never(config: BaseModel, context: RunContext, *, allowed: bool) -> str:
-    if not allowed:
-        return "the cache is off for this phase"
-    if context.phase_type not in CACHEABLE:
-        return f"'{context.phase_type}' looks at more than its inputs"
-    return "its Python function may have changed" if getattr(config, "python", None) else ""
-
-
-def remember(key: str, outcome: Outcome, record: str, context: RunContext) -> None:
+def remember(key: str, outcome: Outcome, record: str, context: RunContext, outside: Outside) -> None:
     """Note what the work gave, for the next time; another writer of the same is as good."""
-    if context.phase_type not in CACHEABLE:
+    if outside.never:
         return
     entry = {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "phase": context.phase,
         "record": record,
         "outputs": {name: ref.to_dict() for name, ref in outcome.outputs.items()},
         "metrics": outcome.metrics,
@@ -67,15 +81,56 @@ def remember(key: str, outcome: Outcome, record: str, context: RunContext) -> No
         "details": outcome.details,
     }
     store = context.store()
-    before = read_document(store, _key(context, key))
+    before = read_document(store, _key(context.workflow, key))
     try:
         write_document(store, before.key, entry, after=before.revision)
     except ConflictError:
         return
 
 
-def _key(context: RunContext, key: str) -> str:
-    return f"{context.workflow}/cache/{key}"
+def invalidate(store: Store, workflow: str, phase: str, *, by: str) -> int:
+    """Make the cache forget what a phase gave (every phase for ''); give how many entries that were."""
+    count = 0
+    for key in store.files.list(f"{workflow}/cache"):
+        document = read_document(store, _key(workflow, key))
+        entry = document.data
+        if INVALIDATED in entry or (phase and entry.get("phase", "").partition("@")[0] != phase):
+            continue
+        said = f"{by} at {datetime.now(UTC).isoformat(timespec='seconds')}"
+        write_document(
+            store, document.key, {"phase": entry.get("phase", ""), INVALIDATED: said}, after=document.revision
+        )
+        count += 1
+    return count
+
+
+def explain(earlier: dict[str, Any], later: dict[str, Any]) -> list[str]:
+    """Say what of a phase's cache key differs between two of its records."""
+    found = []
+    if earlier["code_version"] != later["code_version"]:
+        found.append(f"code version: {earlier['code_version']} → {later['code_version']}")
+    found += _differences("config", earlier["config"], later["config"])
+    sides = [
+        {f"{field}[{i}]": ref["digest"][:12] for field, refs in record["inputs"].items() for i, ref in enumerate(refs)}
+        for record in (earlier, later)
+    ]
+    found += _differences("input", *sides)
+    found += _differences("outside", earlier.get("outside", {}), later.get("outside", {}))
+    return found
+
+
+def _differences(what: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    return [f"{what} {name}: {_short(old.get(name))} → {_short(new.get(name))}" for name in names]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _key(workflow: str, key: str) -> str:
+    return f"{workflow}/cache/{key}"
 
 
 def _outcome(store: Store, entry: dict[str, Any]) -> Outcome:

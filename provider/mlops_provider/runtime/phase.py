@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import CheckpointBlockedError
 from mlops_provider.refs import DatasetRef
-from mlops_provider.runtime.cache import look_up, remember
+from mlops_provider.runtime.cache import OFF, content_key, look_up, remember
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now
+from mlops_provider.runtime.outside import Outside, outside_of
 from mlops_provider.runtime.records import write_record
 from mlops_provider.runtime.usage import Stopwatch
-from mlops_provider.store.store import json_bytes
 from mlops_provider.store.versions import add_version
 
 if TYPE_CHECKING:
@@ -66,10 +65,12 @@ def run_phase(
         "config": config.model_dump(mode="json"),
         "inputs": {field: [ref.to_dict() for ref in refs] for field, refs in inputs.items()},
         "code_version": version("airflow-provider-mlops"),
-        "key": (key := content_key(config, inputs, context)),
     }
     try:
-        hit = look_up(key, config, context, cache)
+        outside = outside_of(config, context) if cache is not False else Outside({}, OFF)
+        key = content_key(config, inputs, context, outside)
+        record |= {"key": key, "outside": outside.state}
+        hit = look_up(key, context, outside, cache)
         record["cache"] = {"hit": hit.outcome is not None, "why": hit.why}
         run: PhaseFunction = import_module(function or FUNCTIONS[context.phase_type]).run
         outcome = hit.outcome or run(config, inputs, context)
@@ -92,7 +93,7 @@ def run_phase(
     finished = Finished(outcome, write_record(store, context, record))
     _add_versions(outcome, context)
     if hit.outcome is None:
-        remember(key, outcome, finished.record_uri, context)
+        remember(key, outcome, finished.record_uri, context, outside)
     if outcome.verdict and blocked and getattr(config, "on_fail", None) == "stop":
         reasons = "; ".join(outcome.verdict.failures())
         raise CheckpointBlockedError(f"{context.phase} is blocked: {reasons}", hint=f"record: {finished.record_uri}")
@@ -105,14 +106,3 @@ def _add_versions(outcome: Outcome, context: RunContext) -> None:
         if isinstance(ref, DatasetRef):
             about = {"run": context.run_id, "owner": context.owner, "at": now()}
             add_version(context.store(), context.workflow, f"{context.phase}.{name}", ref, **about)
-
-
-def content_key(config: BaseModel, inputs: Inputs, context: RunContext) -> str:
-    """Give the key that is equal exactly when type, code version, config and input digests are."""
-    content = {
-        "type": context.phase_type,
-        "code": version("airflow-provider-mlops"),
-        "config": config.model_dump(mode="json"),
-        "inputs": {field: [ref.digest for ref in refs] for field, refs in inputs.items()},
-    }
-    return hashlib.sha256(json_bytes(content)).hexdigest()

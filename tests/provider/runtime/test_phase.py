@@ -11,7 +11,9 @@ import pytest
 from mlops_dag_factory.spec import IngestSpec, SplitSpec
 from mlops_provider.exceptions import DataError
 from mlops_provider.refs import ref_from_dict
-from mlops_provider.runtime.phase import content_key, run_phase
+from mlops_provider.runtime.cache import content_key
+from mlops_provider.runtime.outside import Outside
+from mlops_provider.runtime.phase import run_phase
 from mlops_provider.runtime.records import list_runs, run_records
 
 
@@ -39,19 +41,23 @@ def test_what_goes_to_xcom_is_small_and_reads_back(bench):
     assert len(json.dumps({**value, "record": ""}).replace(bench.store.url, "")) < 1000
 
 
+SAME = Outside({"code": "as it was"})
+
+
 def test_the_content_key_changes_with_content_only(bench):
     data, other = bench.dataset("sklearn:iris"), bench.dataset("sklearn:wine")
     context = bench.context("s", "split")
 
     keys = [
-        content_key(SplitSpec(data="d"), {"data": [data]}, context),
-        content_key(SplitSpec(data="d"), {"data": [data]}, bench.context("s", "split", run_id="another")),
-        content_key(SplitSpec(data="d", seed=1), {"data": [data]}, context),
-        content_key(SplitSpec(data="d"), {"data": [other]}, context),
+        content_key(SplitSpec(data="d"), {"data": [data]}, context, SAME),
+        content_key(SplitSpec(data="d"), {"data": [data]}, bench.context("s", "split", run_id="another"), SAME),
+        content_key(SplitSpec(data="d", seed=1), {"data": [data]}, context, SAME),
+        content_key(SplitSpec(data="d"), {"data": [other]}, context, SAME),
+        content_key(SplitSpec(data="d"), {"data": [data]}, context, Outside({"code": "changed"})),
     ]
 
     assert keys[0] == keys[1]
-    assert len(set(keys)) == 3
+    assert len(set(keys)) == 4
 
 
 def test_the_runtime_never_imports_airflow(bench):

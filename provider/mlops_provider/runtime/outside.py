@@ -1,0 +1,111 @@
+"""What a phase's outcome depends on beside its config and its inputs: files, code, the champion, versions of libraries.
+
+The cache believes an earlier outcome only where all of that is the same; a phase that acts on the world, or looks at
+something that changes by itself, is done again every time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mlops_provider.exceptions import MlopsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import BaseModel
+
+    from mlops_provider.runtime.contract import RunContext
+
+MOST_MODULES = 500
+
+
+class Outside(NamedTuple):
+    """What the outcome depends on, as JSON; or the reason why no earlier outcome can stand for it."""
+
+    state: dict[str, Any]
+    never: str = ""
+
+
+def outside_of(config: BaseModel, context: RunContext) -> Outside:
+    """Look at what a phase of this type depends on."""
+    look = _LOOKS.get(context.phase_type)
+    if look is None:
+        return Outside({}, f"'{context.phase_type}' acts on more than its inputs, or looks at what changes by itself")
+    try:
+        return look(config, context)
+    except MlopsError as err:
+        return Outside({}, f"what it depends on cannot be looked at: {err.message}")
+
+
+def _nothing(config: Any, context: RunContext) -> Outside:  # noqa: ARG001 (the signature of all)
+    return Outside({"duckdb": version("duckdb")})
+
+
+def _ingest(config: Any, context: RunContext) -> Outside:
+    from mlops_provider.runtime.sources import PREDICTIONS, files_of
+
+    if config.incremental is not None:
+        return Outside({}, "it reads what is new")
+    if config.sql is not None or PREDICTIONS in config.sources():
+        return Outside({}, "what it asks changes by itself")
+    return Outside({"files": files_of(config, context), "sklearn": version("scikit-learn")})
+
+
+def _validate(config: Any, context: RunContext) -> Outside:
+    if any(rule.freshness for rule in config.rules):
+        return Outside({}, "how fresh data is changes by itself")
+    return _nothing(config, context)
+
+
+def _code(config: Any, context: RunContext) -> Outside:
+    found = {"sklearn": version("scikit-learn"), **_nothing(config, context).state}
+    return Outside(found | ({"code": code_digest(config.python)} if config.python else {}))
+
+
+def _evaluate(config: Any, context: RunContext) -> Outside:
+    state: dict[str, Any] = {"sklearn": version("scikit-learn"), "parameters": dict(context.parameters)}
+    if config.compare_to != "none" and context.tracking_uri:
+        from mlops_provider.runtime import tracking
+
+        champion = tracking.champion(context.tracking_uri, context.workflow)
+        state["champion"] = champion.digest if champion else None
+    return Outside(state)
+
+
+def code_digest(function: str) -> str:
+    """Give the digest of the code behind 'package.module:function': all modules of its package, or a single module.
+
+    A package of more than 500 modules counts by its version, where it has one.
+    """
+    module = function.partition(":")[0]
+    root = module.partition(".")[0]
+    found = find_spec(root)
+    if found is None or found.origin is None:
+        return ""
+    origin = Path(found.origin)
+    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
+    if len(files) > MOST_MODULES:
+        try:
+            return f"{root} {version(root)}"
+        except PackageNotFoundError:
+            files = files[:MOST_MODULES]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.relative_to(origin.parent).as_posix().encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+_LOOKS: dict[str, Callable[[Any, RunContext], Outside]] = {
+    "ingest": _ingest,
+    "validate": _validate,
+    "transform": _code,
+    "split": _nothing,
+    "train": _code,
+    "evaluate": _evaluate,
+}
