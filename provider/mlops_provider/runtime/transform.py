@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlops_provider.exceptions import ConfigError, DataError
+from mlops_provider.exceptions import DataError
 from mlops_provider.refs import DatasetRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
+from mlops_provider.runtime.functions import call_on_tables
 from mlops_provider.runtime.imports import import_allowed
 from mlops_provider.runtime.sql import closed, identifier, said
 from mlops_provider.runtime.table import connect, scan, write_dataset
 
 if TYPE_CHECKING:
-    import duckdb
-
     from mlops_dag_factory.spec.data import TransformSpec
 
 
@@ -28,8 +27,13 @@ def run(config: TransformSpec, inputs: Inputs, context: RunContext) -> Outcome:
         for name, reference, ref in zip(names, config.data, refs, strict=True):
             for view in {name, reference.partition(".")[0], *(["data"] if len(refs) == 1 else [])}:
                 connection.execute(f"CREATE OR REPLACE VIEW {identifier(view)} AS SELECT * FROM {scan(store, ref)}")
-        lineage = {"data": [ref.digest for ref in refs], "identity": context.identity}
-        query = closed(config.sql) if config.sql else _by_function(config, context, connection, names)
+        made_of = dict(zip(config.data, (ref.digest for ref in refs), strict=True))
+        lineage = {"data": made_of, "identity": context.identity}
+        if config.sql:
+            query = closed(config.sql)
+        else:
+            function = import_allowed(config.python or "", context.allowed_imports)
+            query = call_on_tables(connection, function, config.python or "", names)
         try:
             made = write_dataset(
                 store, context.workflow, connection, query, lineage=lineage, empty="the transform gave no rows"
@@ -38,24 +42,3 @@ def run(config: TransformSpec, inputs: Inputs, context: RunContext) -> Outcome:
             raise DataError(f"the SQL failed: {said(err)}") from err
     summary = f"{sum(ref.rows for ref in refs):,} rows became {made.rows:,}."
     return Outcome(outputs={"data": made}, metrics={"rows": made.rows}, summary=summary)
-
-
-def _by_function(
-    config: TransformSpec, context: RunContext, connection: duckdb.DuckDBPyConnection, names: list[str]
-) -> str:
-    import pandas as pd
-    import pyarrow as pa
-
-    function = import_allowed(config.python or "", context.allowed_imports)
-    tables: dict[str, Any] = {
-        name: connection.sql(f"SELECT * FROM {identifier(name)}").to_arrow_table() for name in names
-    }
-    result = function(tables if len(tables) > 1 else next(iter(tables.values())))
-    if isinstance(result, pd.DataFrame):
-        result = pa.Table.from_pandas(result, preserve_index=False)
-    if not isinstance(result, pa.Table):
-        raise ConfigError(
-            f"'{config.python}' returned {type(result).__name__}", hint="return a pyarrow.Table or a frame"
-        )
-    connection.register("mlops_result", result)
-    return "SELECT * FROM mlops_result"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import duckdb  # noqa: TC002 (as above)
+import pandas as pd  # noqa: TC002 (the annotations are what is tested)
+import polars as pl  # noqa: TC002 (as above)
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from mlops_dag_factory.spec import TransformSpec
-from mlops_provider.exceptions import DataError, ImportNotAllowedError
+from mlops_provider.exceptions import ConfigError, DataError, ImportNotAllowedError
 from mlops_provider.runtime.phase import run_phase
 from mlops_provider.runtime.table import read_frame
 
@@ -70,3 +75,73 @@ def test_sql_may_end_as_people_end_it(bench, end):
 def test_no_rows_are_an_error(bench):
     with pytest.raises(DataError, match="gave no rows"):
         bench.run(TransformSpec(data="n", sql="SELECT a FROM n WHERE a > 9"), {"data": bench.csv("n.csv", "a\n1\n")})
+
+
+def as_arrow(data: pa.Table):
+    return data.slice(1)
+
+
+def as_pandas(data: pd.DataFrame):
+    return data.iloc[1:]
+
+
+def as_polars(data: pl.DataFrame):
+    return data.slice(1)
+
+
+def as_lazy_polars(data: pl.LazyFrame):
+    return data.slice(1)
+
+
+def as_relation(data: duckdb.DuckDBPyRelation):
+    return data.filter("a > 1")
+
+
+def as_stream(data: pa.RecordBatchReader):
+    def batches():
+        for batch in data:
+            yield batch.filter(pc.field("a") > 1)
+
+    return pa.RecordBatchReader.from_batches(data.schema, batches())
+
+
+@pytest.mark.parametrize(
+    "function", ["as_arrow", "as_pandas", "as_polars", "as_lazy_polars", "as_relation", "as_stream"]
+)
+def test_a_function_gets_the_form_that_it_asks_for(bench, function):
+    data = bench.csv("n.csv", "a,b\n1,x\n2,y\n3,\n")
+    spec = TransformSpec(data="data", python=f"{__name__}:{function}")
+    context = bench.context("t", "transform", allowed_imports=(__name__,))
+
+    made = run_phase(spec, {"data": [data]}, context).outcome.outputs["data"]
+
+    frame = read_frame(bench.store, made)
+    assert frame["a"].tolist() == [2, 3]
+    assert frame["b"].isna().tolist() == [False, True]
+    assert bench.store.open(made).meta["lineage"]["data"] == {"data": data.digest}
+
+
+def join_by_name(left: pd.DataFrame, right: pl.DataFrame):
+    return left.merge(right.to_pandas(), on="id")
+
+
+def nothing(data):
+    return 7
+
+
+def test_parameters_named_like_the_inputs_get_them_each_in_its_form(bench):
+    left, right = bench.csv("l.csv", "id,a\n1,x\n2,y\n"), bench.csv("r.csv", "id,b\n2,z\n")
+    spec = TransformSpec(data=["right", "left"], python=f"{__name__}:join_by_name")
+    context = bench.context("t", "transform", allowed_imports=(__name__,))
+
+    outcome = run_phase(spec, {"data": [right, left]}, context).outcome
+
+    assert read_frame(bench.store, outcome.outputs["data"]).to_dict("records") == [{"id": 2, "a": "y", "b": "z"}]
+
+
+def test_what_is_no_table_is_refused(bench):
+    spec = TransformSpec(data="d", python=f"{__name__}:nothing")
+    context = bench.context("t", "transform", allowed_imports=(__name__,))
+
+    with pytest.raises(ConfigError, match="returned int"):
+        run_phase(spec, {"data": [bench.csv("n.csv", "a\n1\n")]}, context)
