@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.label_server import LabelServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,3 +20,10 @@ def data_folder() -> Path:
             pytest.fail(f"the data sets are not in {folder}")
         pytest.skip(f"the data sets are not in {folder}; set MLOPS_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def label_server(tmp_path_factory):
+    """Start a real Label Studio, in an environment of its own."""
+    with LabelServer(ROOT / ".mlops" / "label-studio", tmp_path_factory.mktemp("label-studio")) as server:
+        yield server

@@ -35,6 +35,7 @@ _SPEC = "mlops_dag_factory.spec"
 _OPERATORS = "mlops_provider.operators"
 BUILT_IN = (
     PhaseType("ingest", f"{_SPEC}.ingest:IngestSpec", f"{_OPERATORS}.ingest:IngestDataOperator"),
+    PhaseType("label", f"{_SPEC}.label:LabelSpec", f"{_OPERATORS}.label:LabelDataOperator"),
     PhaseType("validate", f"{_SPEC}.data:ValidateSpec", f"{_OPERATORS}.validate:ValidateDataOperator"),
     PhaseType("transform", f"{_SPEC}.data:TransformSpec", f"{_OPERATORS}.transform:TransformDataOperator"),
     PhaseType("split", f"{_SPEC}.data:SplitSpec", f"{_OPERATORS}.split:SplitDataOperator"),

@@ -64,6 +64,12 @@ class SourceUnavailableError(MlopsError):
     retryable = True
 
 
+class LabelServerError(MlopsError):
+    """The label server did not answer, or has less than it had."""
+
+    retryable = True
+
+
 class DataError(MlopsError):
     """The data is not what the phase needs: empty, a missing column, a wrong type, a constant target."""
 

@@ -76,6 +76,16 @@ def get_provider_info() -> dict[str, Any]:
                     "relabeling": {"host": "Tracking URI", "password": "Token or password"},
                     "placeholders": {"host": "http://mlflow:5000"},
                 },
-            }
+            },
+            {
+                "connection-type": "label_studio",
+                "hook-class-name": "mlops_provider.hooks.label_studio.LabelStudioHook",
+                "hook-name": "Label Studio",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "extra"],
+                    "relabeling": {"host": "Host, with https://", "schema": "Path", "password": "Access token"},
+                    "placeholders": {"host": "https://labels.example.com", "password": "a personal access token"},
+                },
+            },
         ],
     }

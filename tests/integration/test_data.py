@@ -112,3 +112,40 @@ def test_a_stop_fails_the_run_and_nothing_goes_on(airflow, home, inbox):
     assert airflow.wait_for_run("doubtful", run_id)["state"] == "failed"
     assert airflow.tasks("doubtful", run_id)["parts"]["state"] == "upstream_failed"
     assert records(home, "doubtful", run_id)["checked.override"]["status"] == "rejected"
+
+
+LABELLED = """
+workflow: desk
+phases:
+  rows: {type: ingest, source: "sklearn:wine"}
+  few: {type: transform, data: rows, sql: "SELECT * FROM data LIMIT 4"}
+  labels: {type: label, data: few, conn_id: desk, labels: [good, bad], every: 1s, output: taste}
+  parts: {type: split, data: labels, test: 0.5}
+"""
+
+
+def test_a_run_waits_for_people_who_label_and_goes_on_with_their_labels(airflow, home, label_server):
+    connection = {"connection_id": "desk", "conn_type": "label_studio", "host": "http://127.0.0.1"}
+    token = label_server.personal_token
+    airflow.call("POST", "/connections", {**connection, "port": label_server.port, "password": token})
+    (home.workflows / "desk.yaml").write_text(LABELLED)
+    airflow.wait_for_dag("desk")
+
+    run_id = airflow.trigger("desk")
+    wait_for(lambda: airflow.tasks("desk", run_id)["labels"]["state"] == "deferred")
+    [project] = [
+        each["id"]
+        for each in label_server.call("GET", "/api/projects").json()["results"]
+        if each["title"] == "desk: labels"
+    ]
+    for number, task in enumerate(label_server.tasks(project)):
+        label_server.label(task, "good" if number % 2 else "bad")
+
+    assert airflow.wait_for_run("desk", run_id)["state"] == "success"
+    found = records(home, "desk", run_id)
+    assert found["labels"]["metrics"] == {"rows": 4.0, "disagreed": 0.0, "annotations": 4.0}
+    assert "bad 2, good 2" in found["labels"]["summary"] or "good 2, bad 2" in found["labels"]["summary"]
+    assert found["parts"]["metrics"] == {"train_rows": 2.0, "test_rows": 2.0}
+    logs = "".join(file.read_text() for file in (home.root / "logs").rglob("*.log") if "dag_id=desk" in str(file))
+    assert "tasks are labelled" in logs
+    assert token not in logs + "".join(path.read_text() for path in (home.root / "mlops").rglob("*.json"))

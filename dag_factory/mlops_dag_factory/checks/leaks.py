@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_dag_factory.errors import Finding
 from mlops_dag_factory.spec.base import Reference
 from mlops_dag_factory.spec.data import SplitSpec, TransformSpec, ValidateSpec
+from mlops_dag_factory.spec.label import LabelSpec
 from mlops_dag_factory.spec.model import EvaluateSpec, RegisterSpec, TrainSpec
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _sources(scope: Scope, start: str) -> set[Part]:
         if phase is None or text in seen:
             continue
         seen.add(text)
-        if isinstance(phase, ValidateSpec | TransformSpec):
+        if isinstance(phase, ValidateSpec | TransformSpec | LabelSpec):
             waiting.extend([phase.data] if isinstance(phase.data, str) else phase.data)
         else:
             found.add((name, output or phase.default_output or ""))

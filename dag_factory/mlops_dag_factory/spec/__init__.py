@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec.base import Spec
     from mlops_dag_factory.spec.data import SplitSpec, TransformSpec, ValidateSpec
     from mlops_dag_factory.spec.ingest import IngestSpec
+    from mlops_dag_factory.spec.label import LabelSpec
     from mlops_dag_factory.spec.model import EvaluateSpec, RegisterSpec, TrainSpec
     from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_dag_factory.spec.operator import OperatorSpec
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec.workflow import Workflow
 
 __all__ = [
-    "ApproveSpec", "DeploySpec", "EvaluateSpec", "IngestSpec", "MonitorSpec", "NotifySpec", "OperatorSpec",
+    "ApproveSpec", "DeploySpec", "EvaluateSpec", "IngestSpec", "LabelSpec", "MonitorSpec", "NotifySpec", "OperatorSpec",
     "ParameterSpec", "PhaseOptions", "PhaseSpec", "RegisterSpec", "ReleaseSpec", "Resources", "RoleSpec",
     "ScheduleSpec", "Spec", "SplitSpec", "SubWorkflowSpec", "TestServiceSpec", "TrainSpec", "TransformSpec",
     "ValidateSpec", "Workflow",
@@ -34,6 +35,7 @@ _MODULES = {
     "base": ("Spec",),
     "data": ("SplitSpec", "TransformSpec", "ValidateSpec"),
     "ingest": ("IngestSpec",),
+    "label": ("LabelSpec",),
     "model": ("EvaluateSpec", "RegisterSpec", "TrainSpec"),
     "monitor": ("MonitorSpec",),
     "operator": ("OperatorSpec",),
