@@ -52,10 +52,11 @@ def test_the_tutorial_runs_from_top_to_bottom(tmp_path):
 
 
 @pytest.mark.timeout(300)
-def test_every_example_of_the_language_is_what_the_page_says(tmp_path):
+@pytest.mark.parametrize("page", ["docs/language.md", "docs/data.md"])
+def test_every_example_of_a_page_is_what_the_page_says(tmp_path, page):
     environment = inherited_environment()
     files = []
-    for kind, options, text in blocks("docs/language.md"):
+    for kind, options, text in blocks(page):
         if kind == "yaml":
             files.append(options.partition("file=")[2].strip())
             (tmp_path / files[-1]).write_text(text)
@@ -89,7 +90,7 @@ def test_the_readmes_workflow_has_no_problems():
     assert [problem for problem in inspect_text(text, "README.md").problems if problem.severity == "error"] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/tutorial.md", "docs/language.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/tutorial.md", "docs/language.md", "docs/data.md"])
 def test_links_lead_somewhere(page):
     links = re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / page).read_text())
 

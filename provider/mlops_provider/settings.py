@@ -61,7 +61,7 @@ def default_tracking_uri() -> str:
 
 
 def store_url_from_environment() -> str:
-    """Give the store where Airflow is not imported: AIRFLOW__MLOPS__STORE, else Airflow's home, else ./.mlops/store."""
+    """Give the store where Airflow is not imported: AIRFLOW__MLOPS__STORE, else Airflow's home, else `mlops run`'s."""
     if url := os.environ.get("AIRFLOW__MLOPS__STORE"):
         return url
-    return default_store_url() if "AIRFLOW_HOME" in os.environ else str(Path(".mlops/store").absolute())
+    return default_store_url() if "AIRFLOW_HOME" in os.environ else str(Path(".mlops/run/store").absolute())

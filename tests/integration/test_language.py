@@ -184,15 +184,21 @@ def test_a_newer_run_ends_the_one_that_runs_before_its_next_phase(airflow, home)
 
 
 def test_a_newer_run_is_skipped_while_one_runs(airflow, home):
-    (home.workflows / "polite.yaml").write_text(PATIENT.replace("patient", "polite").replace("cancel", "skip"))
+    text = PATIENT.replace("patient", "polite").replace("sleep 8", "sleep 70")
+    (home.workflows / "polite.yaml").write_text(
+        text.replace("on_running: cancel", 'cron: "* * * * *", on_running: skip')
+    )
     airflow.wait_for_dag("polite")
 
-    first, second = airflow.trigger("polite"), airflow.trigger("polite")
-    airflow.wait_for_run("polite", first)
-    airflow.wait_for_run("polite", second)
+    deadline = time.monotonic() + 240
+    while len(runs := airflow.runs("polite")) < 2 or runs[1]["state"] not in {"success", "failed"}:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    airflow.call("PATCH", "/dags/polite", {"is_paused": True})
 
-    assert airflow.tasks("polite", first)["rows"]["state"] == "success"
-    assert {task["state"] for task in airflow.tasks("polite", second).values()} == {"skipped"}
+    first, second = (airflow.tasks("polite", run["dag_run_id"]) for run in runs[:2])
+    assert first["rows"]["state"] == "success"
+    assert {task["state"] for task in second.values()} == {"skipped"}
 
 
 def test_people_are_told_that_a_run_waits_and_without_an_answer_the_default_is_taken(airflow, home, inbox):

@@ -14,7 +14,9 @@ from mlops_provider.runtime.records import Record, list_runs, run_records
 from mlops_provider.settings import store_url_from_environment
 from mlops_provider.store.store import Store
 
-_STORE = click.option("--store", "url", help="Store to read; default: AIRFLOW__MLOPS__STORE or Airflow's home.")
+_STORE = click.option(
+    "--store", "url", help="Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
+)
 
 
 @click.group()

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _WIDE = 160
-_STORE = click.option("--store", "url", help="Store to read; default: AIRFLOW__MLOPS__STORE or Airflow's home.")
+_STORE = click.option(
+    "--store", "url", help="Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _PAGE = click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with plots.")
 

@@ -21,7 +21,9 @@ def runs() -> None:
 
 @runs.command("list")
 @click.argument("workflow", required=False)
-@click.option("--store", "store_url", help="Store to read; default: AIRFLOW__MLOPS__STORE or Airflow's home.")
+@click.option(
+    "--store", "store_url", help="Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(workflow: str | None, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """List the runs of one workflow or of all, the newest last."""
@@ -58,7 +60,9 @@ def list_command(workflow: str | None, store_url: str | None, as_json: bool) -> 
 @runs.command("show")
 @click.argument("workflow")
 @click.argument("run_id")
-@click.option("--store", "store_url", help="Store to read; default: AIRFLOW__MLOPS__STORE or Airflow's home.")
+@click.option(
+    "--store", "store_url", help="Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all records as JSON.")
 def show(workflow: str, run_id: str, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """Show every phase of a run: status, seconds, metrics, verdict, outputs."""

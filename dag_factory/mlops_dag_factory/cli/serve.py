@@ -13,7 +13,9 @@ TOKEN_VARIABLE = "MLOPS_SERVE_TOKEN"  # noqa: S105 (the name of the variable, no
 
 @click.command()
 @click.argument("service", required=False)
-@click.option("--store", "store_url", help="Store to follow; default: AIRFLOW__MLOPS__STORE or Airflow's home.")
+@click.option(
+    "--store", "store_url", help="Store to follow; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8600, show_default=True, help="Port to listen on.")
 @click.option("--url", "public_url", default="", help="Where others reach this server; default: host and port.")

@@ -11,7 +11,7 @@ from mlops_provider.settings import store_url_from_environment
 from mlops_provider.store.services import Service, list_services, live_reports, service_history
 from mlops_provider.store.store import Store
 
-_STORE_HELP = "Store to read; default: AIRFLOW__MLOPS__STORE or Airflow's home."
+_STORE_HELP = "Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
 
 
 @click.group(invoke_without_command=True)
