@@ -20,9 +20,9 @@ assert_type(workflow.validate(), None)
 dags: list[DAG] = workflow.dags()
 """
 WRONG = """
-from mlops_dag_factory.spec import IngestSpec, Workflow
+from mlops_dag_factory.spec import SplitSpec, Workflow
 
-IngestSpec()
+SplitSpec()
 Workflow(workflow="w", phases={"rows": 3})
 Workflow.read("w.yaml")
 """
@@ -38,6 +38,6 @@ def test_right_uses_check_and_wrong_ones_are_found(tmp_path):
     assert "Success: no issues found" in check(tmp_path, RIGHT)
 
     said = check(tmp_path, WRONG)
-    assert 'Missing named argument "source" for "IngestSpec"' in said
+    assert 'Missing named argument "data" for "SplitSpec"' in said
     assert 'has incompatible type "str": "int"' in said
     assert 'Argument 1 to "read" of "Workflow" has incompatible type "str"; expected "Path"' in said

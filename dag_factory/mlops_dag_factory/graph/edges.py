@@ -32,8 +32,8 @@ def drawn(workflow: Workflow) -> tuple[list[Node], list[Edge]]:
         for pairs in found.sources[node.name].values():
             for source, output in pairs:
                 before = source.partition("[")[0]
-                several = len(found.nodes[before].phase.outputs) > 1
-                labels.setdefault(before, []).extend([output] if several else [])
+                plain = output == found.nodes[before].phase.default_output
+                labels.setdefault(before, []).extend([] if plain else [output])
         for before in found.upstream[node.name]:
             label = ", ".join(dict.fromkeys(labels.get(before, [])))
             edges.append(Edge(before, node.name, label, order=before not in labels))

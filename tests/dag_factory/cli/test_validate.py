@@ -14,8 +14,9 @@ GOOD = """\
 workflow: electricity
 phases:
   readings: {type: ingest, source: data/elec.csv}
+  parts: {type: split, data: readings}
 """
-BAD = GOOD.replace("source:", "sorce:")
+BAD = GOOD.replace("data:", "dta:")
 WARNED = GOOD.replace("phases:", "parameters: {a: {type: integer, default: 1}}\nphases:")
 
 
@@ -41,8 +42,8 @@ def test_a_bad_file_exits_1_with_place_and_hint(files):
     result = run("bad.yaml", "good.yaml")
 
     assert result.exit_code == 1
-    assert "bad.yaml:3:13 phases.readings: 'source' is missing" not in result.output
-    assert "bad.yaml:3:28 phases.readings.sorce: unknown field\n  hint: did you mean 'source'?" in result.output
+    assert "bad.yaml:4:3 phases.parts: 'data' is missing" in result.output
+    assert "bad.yaml:4:24 phases.parts.dta: unknown field\n  hint: did you mean 'data'?" in result.output
     assert result.output.endswith("2 files: 2 errors, 0 warnings\n")
 
 
@@ -59,9 +60,9 @@ def test_the_excerpt_has_a_caret_below_the_column(files):
 
     shown = next(index for index, line in enumerate(lines) if "unknown field" in line)
     number, text = lines[shown + 1].split(" | ")
-    assert number.strip() == "3"
+    assert number.strip() == "4"
     caret = lines[shown + 2].split(" | ")[1]
-    assert text[caret.index("^") :].startswith("sorce")
+    assert text[caret.index("^") :].startswith("dta")
 
 
 def test_the_excerpt_never_shows_a_secret(files):
@@ -87,9 +88,9 @@ def test_json_has_every_field_of_every_problem(files):
     assert [problem["severity"] for problem in problems] == ["error", "error", "warning"]
     assert problems[1] == {
         "file": "bad.yaml",
-        "line": 3,
-        "column": 28,
-        "path": "phases.readings.sorce",
+        "line": 4,
+        "column": 24,
+        "path": "phases.parts.dta",
         "code": "unknown-field",
         "severity": "error",
         "message": "unknown field",
