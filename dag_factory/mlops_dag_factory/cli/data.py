@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _WIDE = 160
+_DAY = 86_400.0
 _STORE = click.option(
     "--store", "url", help="Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
 )
@@ -179,6 +180,8 @@ def clean(workflow: str, keep: str, yes: bool, url: str | None) -> None:  # noqa
     for each in found:
         click.echo(f"{each.key}  {each.size / 1e6:,.1f} MB  {each.why}")
     removed = remove_garbage(store, found) if yes else []
+    if yes and (left := store.clean_scratch(older_than=_DAY)):
+        click.echo(f"{left} folders of killed processes removed")
     total = sum(each.size for each in (removed if yes else found)) / 1e6
     click.echo(
         f"{len(removed if yes else found)} {'removed' if yes else 'may go (--yes removes them)'}, {total:,.1f} MB"

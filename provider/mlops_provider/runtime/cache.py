@@ -9,8 +9,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_provider.exceptions import ConflictError, MlopsError
-from mlops_provider.refs import ref_from_dict
+from mlops_provider.refs import DatasetRef, ref_from_dict
 from mlops_provider.runtime.contract import Outcome
+from mlops_provider.runtime.table import scan
 from mlops_provider.store.documents import read_document, write_document
 from mlops_provider.store.store import json_bytes
 from mlops_provider.verdicts import Verdict
@@ -136,7 +137,10 @@ def _key(workflow: str, key: str) -> str:
 def _outcome(store: Store, entry: dict[str, Any]) -> Outcome:
     outputs = {name: ref_from_dict(ref) for name, ref in entry["outputs"].items()}
     for ref in outputs.values():
-        store.open(ref)
+        if isinstance(ref, DatasetRef):
+            scan(store, ref)  # opens what a view is made of, too
+        else:
+            store.open(ref)
     verdict = Verdict.from_dict(entry["verdict"]) if entry["verdict"] else None
     rest = {name: entry[name] for name in ("metrics", "summary", "details")}
     return Outcome(outputs=outputs, verdict=verdict, **rest)

@@ -48,6 +48,15 @@ def connect(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
+def confine(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+    """Let the SQL of a workflow file read nothing but the store: no other files, no network, no variables of ours."""
+    folders = ", ".join(literal(f"{folder}/") for folder in store.local_folders())
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute(f"SET allowed_directories = [{folders}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
 def scan(store: Store, ref: DatasetRef, *, numbered: bool = False) -> str:
     """Give the SQL that reads a dataset, in its row order; `numbered` adds the column `mlops_row`."""
     content = store.open(ref)

@@ -10,7 +10,7 @@ from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.functions import call_on_tables
 from mlops_provider.runtime.imports import import_allowed
 from mlops_provider.runtime.sql import closed, identifier, said
-from mlops_provider.runtime.table import connect, scan, write_dataset
+from mlops_provider.runtime.table import confine, connect, scan, write_dataset
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.data import TransformSpec
@@ -27,6 +27,7 @@ def run(config: TransformSpec, inputs: Inputs, context: RunContext) -> Outcome:
         for name, reference, ref in zip(names, config.data, refs, strict=True):
             for view in {name, reference.partition(".")[0], *(["data"] if len(refs) == 1 else [])}:
                 connection.execute(f"CREATE OR REPLACE VIEW {identifier(view)} AS SELECT * FROM {scan(store, ref)}")
+        confine(connection, store)
         made_of = dict(zip(config.data, (ref.digest for ref in refs), strict=True))
         lineage = {"data": made_of, "identity": context.identity}
         if config.sql:

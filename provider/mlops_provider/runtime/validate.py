@@ -12,7 +12,7 @@ from mlops_provider.runtime.drift_rule import judge_drift
 from mlops_provider.runtime.report_page import markdown, page
 from mlops_provider.runtime.rules import Samples, failing_rows, judge_rule, statistics_of
 from mlops_provider.runtime.sql import columns_of, identifier, require_columns, said
-from mlops_provider.runtime.table import connect, scan
+from mlops_provider.runtime.table import confine, connect, scan
 from mlops_provider.store.store import json_bytes
 from mlops_provider.verdicts import Result, RuleResult, Verdict
 
@@ -35,6 +35,7 @@ def run(config: ValidateSpec, inputs: Inputs, context: RunContext) -> Outcome:
     samples: Samples = {}
     with store.scratch() as spill, connect(spill) as connection, store.scratch() as folder:
         connection.execute(f"CREATE VIEW data AS SELECT * FROM {scan(store, data)}")
+        confine(connection, store)
         columns = columns_of(connection, "SELECT * FROM data")
         require_columns(columns, [*config.columns, *config.personal], "the data")
         rules = _judge_columns(connection, config, columns, samples)

@@ -14,6 +14,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,17 @@ class Store:
         self.files: LocalFiles | RemoteFiles = (
             LocalFiles(Path(self.url)) if self.local else RemoteFiles(self.url, self._scratch_root / "cache")
         )
+
+    def local_folders(self) -> list[str]:
+        """Give the folders of this machine in which the store's files are read and written."""
+        return [str(self._scratch_root), *([self.url] if self.local else [])]
+
+    def clean_scratch(self, older_than: float) -> int:
+        """Remove what killed processes left in the scratch room, after so many seconds; give how many folders."""
+        old = [path for path in self._scratch_root.glob("tmp*") if time.time() - path.stat().st_mtime > older_than]
+        for path in old:
+            shutil.rmtree(path, ignore_errors=True)
+        return len(old)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from mlops_dag_factory.cli.main import mlops
 from mlops_dag_factory.spec import EvaluateSpec, IngestSpec, SplitSpec, TransformSpec, ValidateSpec
+from mlops_provider.exceptions import NotFoundInStoreError
 from mlops_provider.runtime.outside import code_digest
 from mlops_provider.runtime.phase import run_phase
 from mlops_provider.runtime.records import read_record
@@ -115,6 +116,18 @@ def test_results_are_forgotten_on_request_and_the_difference_is_said(bench, runs
     assert "was invalidated by" in why
     assert runs(SplitSpec(data="d"), data=data)[0] is True
     assert command("explain", "nowhere").exit_code == 2
+
+
+def test_a_part_whose_whole_is_gone_does_not_count(bench, runs):
+    data = bench.dataset("sklearn:iris")
+    assert [runs(SplitSpec(data="d"), data=data)[0] for _ in range(2)] == [False, True]
+    copy = bench.store.open(data).files()[0]
+    copy.rename(copy.with_suffix(".away"))
+
+    with pytest.raises(NotFoundInStoreError):
+        runs(SplitSpec(data="d"), data=data)
+    copy.with_suffix(".away").rename(copy)
+    assert runs(SplitSpec(data="d"), data=data)[0] is True
 
 
 def test_old_results_do_not_count_and_broken_ones_neither(bench, runs):

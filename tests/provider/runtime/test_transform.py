@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlops_dag_factory.spec import TransformSpec
+from mlops_dag_factory.spec import TransformSpec, ValidateSpec
 from mlops_provider.exceptions import ConfigError, DataError, ImportNotAllowedError
 from mlops_provider.runtime.phase import run_phase
 from mlops_provider.runtime.table import read_frame
@@ -42,6 +42,24 @@ def test_a_function_gets_and_gives_a_table(bench):
 def test_functions_outside_the_allowed_prefixes_are_refused(bench):
     with pytest.raises(ImportNotAllowedError):
         bench.run(TransformSpec(data="n", python="os:system"), {"data": bench.csv("n.csv", "a\n1\n")})
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('/proc/self/environ')",
+        "SELECT * FROM '/etc/hostname'",
+        "SELECT * FROM read_parquet('https://example.com/a.parquet')",
+        "SELECT * FROM made_of",
+        "SELECT * FROM duckdb_secrets()); SET enable_external_access = true; SELECT * FROM (SELECT 1",
+    ],
+)
+def test_sql_reads_nothing_but_its_inputs(bench, sql):
+    with pytest.raises(DataError, match="the SQL failed"):
+        bench.run(TransformSpec(data="n", sql=sql), {"data": bench.csv("n.csv", "a\n1\n")})
+    with pytest.raises(ConfigError, match="is not valid SQL"):
+        bench.run(ValidateSpec(data="n", rules=[{"sql": sql}]), {"data": bench.csv("n.csv", "a\n1\n")})
 
 
 def test_broken_sql_is_an_error_of_the_data_phase(bench):

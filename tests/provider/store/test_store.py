@@ -127,6 +127,19 @@ except StoreError as err:
     assert published == [ref.digest[:20]]
 
 
+def test_what_killed_processes_left_is_swept_up_later(tmp_path):
+    store = Store(tmp_path)
+    with store.scratch() as folder:
+        left = folder.with_name("tmpleft")
+        left.mkdir()
+        (left / "part.parquet").write_bytes(b"half")
+        assert store.clean_scratch(older_than=3600) == 0
+        os.utime(left, (0, 0))
+        assert store.clean_scratch(older_than=3600) == 1
+        assert folder.exists()
+    assert not left.exists()
+
+
 def publish_for_ever(root, seed):
     store, number = Store(root), random.Random(seed)
     while True:
