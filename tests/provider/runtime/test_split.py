@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 
+import fsspec
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.provider.conftest import Bench
 
-from mlops_dag_factory.spec import SplitSpec
+from mlops_dag_factory.spec import IngestSpec, SplitSpec, ValidateSpec
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime import split, table
 from mlops_provider.runtime.table import read_frame
+from mlops_provider.store.garbage import find_garbage
+from mlops_provider.store.store import Store
+from mlops_provider.store.versions import latest_version
 
 
 def parts(bench, data, **fields):
@@ -164,3 +170,25 @@ def test_any_share_loses_no_row(bench, rows, test, by):
 
     assert sorted(pd.concat(found.values())["n"]) == list(range(rows))
     assert len(found["test"]) == pytest.approx(rows * test, abs=1)
+
+
+def test_the_data_half_runs_on_s3(bucket, data_folder, tmp_path):
+    content = (data_folder / "noaa_weather.csv").read_bytes()
+    filesystem = fsspec.filesystem("s3")
+    for part in (1, 2):
+        filesystem.pipe_file(f"lake/raw/{part}.csv", content)
+    bench = Bench(tmp_path)
+    bench.store = Store(f"{bucket}/store")
+
+    data = bench.dataset("s3://lake/raw/*.csv", incremental={"files": True})
+    checked = bench.run(ValidateSpec(data="d", rules=["row_count == 36318"]), {"data": data})
+    found = parts(bench, data, by="order", test=0.5)
+
+    assert checked.verdict.status == "passed"
+    assert found["train"].equals(found["test"])
+    assert latest_version(bench.store, "flow", "split.test").ref.rows == 18159
+    filesystem.pipe_file("lake/raw/2.csv", content[:-1] + b"1")
+    again = bench.run(IngestSpec(source="s3://lake/raw/*.csv", incremental={"files": True}), run_id="later")
+    assert again.metrics == {"rows": 54477.0, "new_rows": 18159.0}
+    assert find_garbage(bench.store, "flow") == []
+    assert len(find_garbage(bench.store, "flow", grace=timedelta(0))) == 0
