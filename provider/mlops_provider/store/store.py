@@ -115,16 +115,14 @@ class Store:
         sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
         digest = content_digest(digests)
         key = f"{workflow}/{kind}/{digest[:20]}"
-        if not self.local and self.files.exists(f"{key}/{MANIFEST}"):
-            self.files.touch(f"{key}/{MANIFEST}")
-        else:
-            manifest = {"digest": digest, "files": digests, "sizes": sizes, "meta": dict(meta)}
-            try:
+        manifest = {"digest": digest, "files": digests, "sizes": sizes, "meta": dict(meta)}
+        try:
+            if self.local or not self.files.exists(f"{key}/{MANIFEST}"):
                 self.files.upload(key, paths, folder)
-                if not self.files.create(f"{key}/{MANIFEST}", json_bytes(manifest)):
-                    self.files.touch(f"{key}/{MANIFEST}")
-            except OSError as err:
-                raise StoreError(f"{self.uri(key)} cannot be written: {err}") from err
+            if not self.files.create(f"{key}/{MANIFEST}", json_bytes(manifest)):
+                self.files.touch(f"{key}/{MANIFEST}")  # young again: nobody takes it for garbage
+        except OSError as err:
+            raise StoreError(f"{self.uri(key)} cannot be written: {err}") from err
         return Published(self.uri(key), digest)
 
     def open(self, ref: Ref, *, verify: bool = False) -> Content:
