@@ -45,7 +45,9 @@ class OverrideCheckpointOperator(PhaseRendering, HITLOperator):
         control: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs["params"] = {REASON: Param("", type="string", description="Why it may go on, or may not: stays on record.")}
+        kwargs["params"] = {
+            REASON: Param("", type="string", description="Why it may go on, or may not: stays on record.")
+        }
         super().__init__(
             subject=f"{workflow}: {of} is blocked. Go on all the same?",
             body="",

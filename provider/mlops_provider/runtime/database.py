@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConfigError, DataError, SourceUnavailableError
@@ -52,7 +53,7 @@ def _spill(url: str, query: str, spill: Path, name: str) -> list[Path]:
             names = list(result.keys())
             if len(set(names)) < len(names):
                 raise DataError(f"the query to {name} gives two columns of one name", hint="name them with AS")
-            for rows in (*_batches(result), []):
+            for rows in chain(result.partitions(BATCH_ROWS), [[]]):
                 if not rows and files and seen.issuperset(names):
                     break
                 table = _table(names, rows, missing=set(names) - seen if not rows else set())
@@ -67,10 +68,6 @@ def _spill(url: str, query: str, spill: Path, name: str) -> list[Path]:
     except SQLAlchemyError as err:
         raise ConfigError(f"the connection {name} cannot be used: {_said(err)}") from None
     return files
-
-
-def _batches(result: Any) -> Any:
-    return result.partitions(BATCH_ROWS)
 
 
 def _table(names: Sequence[str], rows: Sequence[Any], missing: set[str]) -> pa.Table:

@@ -15,7 +15,7 @@ from mlops_provider.runtime.contract import Outcome
 from mlops_provider.runtime.sources import deduplicated, files_of, read_sources, said_sources
 from mlops_provider.runtime.sql import columns_of, identifier, literal
 from mlops_provider.runtime.table import scan, write_dataset, write_view
-from mlops_provider.runtime.view import View
+from mlops_provider.runtime.view import ROW, View
 from mlops_provider.store.documents import Document, read_document, write_document
 
 if TYPE_CHECKING:
@@ -96,7 +96,10 @@ def read_increment(
     )
     lineage = {"sources": said_sources(config), "identity": context.identity, "files": sorted(files)}
     empty = "" if progress.pieces else f"source {said_sources(config)} has no rows"
-    query = deduplicated(query, config) if config.deduplicate else query
+    if config.deduplicate:
+        query = deduplicated(query, config)
+        if progress.pieces:
+            query = _unknown(connection, query, scan(context.store(), progress.whole))
     new = write_dataset(context.store(), context.workflow, connection, query, lineage=lineage, empty=empty)
     state = {**progress.document.data, "files": progress.files | files}
     if new.rows and config.incremental and config.incremental.watermark:
@@ -106,6 +109,16 @@ def read_increment(
         state |= {"pieces": [piece.to_dict() for piece in pieces]}
         state["data"] = _whole(connection, context, pieces, lineage).to_dict()
     return _finish(config, context, progress, state, new)
+
+
+def _unknown(connection: duckdb.DuckDBPyConnection, query: str, whole: str) -> str:
+    """Give the SQL of the rows that the whole does not have as they are, in their order."""
+    known = columns_of(connection, f"SELECT * FROM {whole}")
+    shared = [identifier(name) for name in columns_of(connection, query) if name in known]
+    equal = " AND ".join(f"fresh.{name} IS NOT DISTINCT FROM known.{name}" for name in shared)
+    fresh = f"SELECT *, row_number() OVER () AS {ROW} FROM ({query})"
+    rows = f"SELECT fresh.* FROM ({fresh}) AS fresh ANTI JOIN {whole} AS known ON {equal}"
+    return f"SELECT * EXCLUDE ({ROW}) FROM ({rows}) ORDER BY {ROW}"
 
 
 def _pieces(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mlops_provider.exceptions import DataError
+from mlops_provider.exceptions import DataError, SourceUnavailableError, StoreError
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.sources import deduplicated, read_sources, said_sources
 from mlops_provider.runtime.sql import columns_of, said
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_dag_factory.spec.ingest import IngestSpec
+
+_CANNOT_WRITE = ("Could not write", "No space left", "failed to write")
 
 
 def run(config: IngestSpec, inputs: Inputs, context: RunContext) -> Outcome:  # noqa: ARG001 (ingest has no inputs)
@@ -52,5 +54,11 @@ def explained(named: str) -> Iterator[None]:
         ) from err
     except duckdb.Error as err:
         if isinstance(err, duckdb.InvalidInputException | duckdb.IOException) or type(err) is duckdb.Error:
+            if any(sign in str(err) for sign in _CANNOT_WRITE):
+                raise StoreError(f"the rows of {named} cannot be written: {said(err)}") from err
             raise DataError(f"{named} cannot be read: {said(err)}") from err
         raise
+    except FileNotFoundError as err:
+        raise DataError(f"{named} cannot be read: {err.filename or err} is gone") from err
+    except OSError as err:
+        raise SourceUnavailableError(f"{named} cannot be read now: {err}") from err

@@ -35,7 +35,7 @@ def run(config: LabelSpec, inputs: Inputs, context: RunContext) -> Outcome:
     project = _project(config, context, server)
     with store.scratch() as spill, connect(spill) as connection:
         rows = _keyed(connection, config, scan(store, data))
-        votes = dict(server.annotations(project))
+        votes = _votes(connection, rows, server, project)
         labels, disagreed = _decided(config, votes)
         import pyarrow as pa
 
@@ -81,12 +81,22 @@ def push(config: LabelSpec, inputs: Inputs, context: RunContext) -> int:
 
 
 def is_enough(config: LabelSpec, inputs: Inputs, context: RunContext) -> tuple[bool, str]:
-    """Say whether enough rows are labelled, and in a sentence how many."""
+    """Say whether enough rows are labelled, and in a sentence how many.
+
+    The server counts the tasks of all runs, which is quick: only where those are enough, the rows are looked at.
+    """
     data: DatasetRef = one(inputs, "data", DatasetRef)
-    server = server_of(config, context)
-    finished, total = server.progress(_project(config, context, server))
+    store, server = context.store(), server_of(config, context)
+    project = _project(config, context, server)
+    finished, total = server.progress(project)
     wanted = _minimum(config, data.rows)
-    return finished >= wanted, f"{finished:,} of {total:,} tasks are labelled, {wanted:,} are waited for"
+    if finished < wanted:
+        return False, f"{finished:,} of {total:,} tasks are labelled, {wanted:,} are waited for"
+    with store.scratch() as spill, connect(spill) as connection:
+        votes = _votes(connection, _keyed(connection, config, scan(store, data)), server, project)
+    labels, disagreed = _decided(config, votes)
+    done = len(labels) + disagreed
+    return done >= wanted, f"{done:,} of {data.rows:,} rows are labelled, {wanted:,} are waited for"
 
 
 def server_of(config: LabelSpec, context: RunContext) -> LabelStudio:
@@ -105,6 +115,12 @@ def interface(config: LabelSpec) -> str:
     choices = "".join(f"<Choice value={quoteattr(label)}/>" for label in config.labels)
     choice = f'<Choices name="label" toName="row" choice="single" showInline="true">{choices}</Choices>'
     return f"<View>{_OBJECTS[config.template]}{choice}</View>"
+
+
+def _votes(connection: duckdb.DuckDBPyConnection, rows: str, server: LabelStudio, project: int) -> dict[str, list[str]]:
+    """Give what people chose for the rows of this run; the project has those of earlier runs too."""
+    keys = {key for (key,) in connection.execute(f"SELECT {KEY} FROM ({rows})").fetchall()}
+    return {key: choices for key, choices in server.annotations(project) if key in keys}
 
 
 def _minimum(config: LabelSpec, rows: int) -> int:

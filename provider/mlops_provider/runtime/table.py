@@ -48,13 +48,21 @@ def connect(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def confine(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
-    """Let the SQL of a workflow file read nothing but the store: no other files, no network, no variables of ours."""
-    folders = ", ".join(literal(f"{folder}/") for folder in store.local_folders())
+def confine(connection: duckdb.DuckDBPyConnection, store: Store, refs: Iterable[DatasetRef]) -> None:
+    """Let the SQL of a workflow file read nothing but some datasets: no other files, network or variables of ours."""
+    files = ", ".join(literal(str(file)) for ref in refs for file in _files(store, ref))
     connection.execute("SET python_enable_replacements = false")
-    connection.execute(f"SET allowed_directories = [{folders}]")
+    connection.execute(f"SET allowed_paths = [{files}]")
+    connection.execute(f"SET allowed_directories = [{literal(f'{store.scratch_root}/')}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+def _files(store: Store, ref: DatasetRef) -> list[Path]:
+    """Give the Parquet files that hold the rows of a dataset, of a view those of its members."""
+    content = store.open(ref)
+    view = View.of_content(content, store.url)
+    return [file for each in view.of for file in _files(store, each)] if view else content.files(".parquet")
 
 
 def scan(store: Store, ref: DatasetRef, *, numbered: bool = False) -> str:

@@ -27,7 +27,7 @@ def run(config: TransformSpec, inputs: Inputs, context: RunContext) -> Outcome:
         for name, reference, ref in zip(names, config.data, refs, strict=True):
             for view in {name, reference.partition(".")[0], *(["data"] if len(refs) == 1 else [])}:
                 connection.execute(f"CREATE OR REPLACE VIEW {identifier(view)} AS SELECT * FROM {scan(store, ref)}")
-        confine(connection, store)
+        confine(connection, store, refs)
         made_of = dict(zip(config.data, (ref.digest for ref in refs), strict=True))
         lineage = {"data": made_of, "identity": context.identity}
         if config.sql:

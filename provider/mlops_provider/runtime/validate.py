@@ -35,7 +35,7 @@ def run(config: ValidateSpec, inputs: Inputs, context: RunContext) -> Outcome:
     samples: Samples = {}
     with store.scratch() as spill, connect(spill) as connection, store.scratch() as folder:
         connection.execute(f"CREATE VIEW data AS SELECT * FROM {scan(store, data)}")
-        confine(connection, store)
+        confine(connection, store, [ref for refs in inputs.values() for ref in refs if isinstance(ref, DatasetRef)])
         columns = columns_of(connection, "SELECT * FROM data")
         require_columns(columns, [*config.columns, *config.personal], "the data")
         rules = _judge_columns(connection, config, columns, samples)

@@ -64,18 +64,16 @@ class Store:
         text = str(url)
         self.local = "://" not in text or text.startswith("file://")
         self.url = str(Path(text.removeprefix("file://")).expanduser().absolute()) if self.local else text.rstrip("/")
-        self._scratch_root = Path(self.url) / ".scratch" if self.local else Path(tempfile.gettempdir()) / "mlops"
-        self.files: LocalFiles | RemoteFiles = (
-            LocalFiles(Path(self.url)) if self.local else RemoteFiles(self.url, self._scratch_root / "cache")
+        self.scratch_root = (
+            Path(self.url) / ".scratch" if self.local else Path(tempfile.gettempdir()) / "mlops" / "scratch"
         )
-
-    def local_folders(self) -> list[str]:
-        """Give the folders of this machine in which the store's files are read and written."""
-        return [str(self._scratch_root), *([self.url] if self.local else [])]
+        self.files: LocalFiles | RemoteFiles = (
+            LocalFiles(Path(self.url)) if self.local else RemoteFiles(self.url, self.scratch_root.with_name("cache"))
+        )
 
     def clean_scratch(self, older_than: float) -> int:
         """Remove what killed processes left in the scratch room, after so many seconds; give how many folders."""
-        old = [path for path in self._scratch_root.glob("tmp*") if time.time() - path.stat().st_mtime > older_than]
+        old = [path for path in self.scratch_root.glob("tmp*") if time.time() - path.stat().st_mtime > older_than]
         for path in old:
             shutil.rmtree(path, ignore_errors=True)
         return len(old)
@@ -84,8 +82,8 @@ class Store:
     def scratch(self) -> Iterator[Path]:
         """Give a local folder to write in, on the store's own disk where it has one; gone afterwards."""
         try:
-            self._scratch_root.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(dir=self._scratch_root))
+            self.scratch_root.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(dir=self.scratch_root))
         except OSError as err:
             raise StoreError(f"the store {self.url} cannot be written: {err}") from err
         try:
