@@ -11,6 +11,14 @@ from tests.label_server import LabelServer
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep the tests of a file on one worker, and all that start an Airflow on one: two at once are slow and flaky."""
+    for item in items:
+        group = "airflow" if item.get_closest_marker("airflow") else item.path.relative_to(ROOT).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """Give the folder of the real data sets; in CI they must be there."""

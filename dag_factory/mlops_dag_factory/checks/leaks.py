@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from mlops_dag_factory.errors import Finding
 from mlops_dag_factory.spec.base import Reference
 from mlops_dag_factory.spec.data import SplitSpec, TransformSpec, ValidateSpec
+from mlops_dag_factory.spec.evaluate import EvaluateSpec
 from mlops_dag_factory.spec.label import LabelSpec
-from mlops_dag_factory.spec.model import EvaluateSpec, RegisterSpec, TrainSpec
+from mlops_dag_factory.spec.register import RegisterSpec
+from mlops_dag_factory.spec.train import TrainSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

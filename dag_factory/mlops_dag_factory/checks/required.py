@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding
-from mlops_dag_factory.spec.model import EvaluateSpec
+from mlops_dag_factory.spec.evaluate import EvaluateSpec
 from mlops_dag_factory.spec.service import ApproveSpec, ReleaseSpec
 
 if TYPE_CHECKING:

@@ -12,38 +12,46 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.base import Spec
     from mlops_dag_factory.spec.data import SplitSpec, TransformSpec, ValidateSpec
+    from mlops_dag_factory.spec.evaluate import EvaluateSpec, MetricSpec, SlicesSpec
+    from mlops_dag_factory.spec.explain import ExplainSpec
     from mlops_dag_factory.spec.ingest import IngestSpec
     from mlops_dag_factory.spec.label import LabelSpec
-    from mlops_dag_factory.spec.model import EvaluateSpec, RegisterSpec, TrainSpec
     from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_dag_factory.spec.operator import OperatorSpec
     from mlops_dag_factory.spec.parameters import ParameterSpec
     from mlops_dag_factory.spec.phase import NotifySpec, PhaseOptions, PhaseSpec, Resources
+    from mlops_dag_factory.spec.register import RegisterSpec
     from mlops_dag_factory.spec.roles import RoleSpec
     from mlops_dag_factory.spec.schedule import ScheduleSpec
     from mlops_dag_factory.spec.service import ApproveSpec, DeploySpec, ReleaseSpec, TestServiceSpec
     from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
+    from mlops_dag_factory.spec.train import TrainSpec
+    from mlops_dag_factory.spec.tune import TuneSpec
     from mlops_dag_factory.spec.workflow import Workflow
 
 __all__ = [
-    "ApproveSpec", "DeploySpec", "EvaluateSpec", "IngestSpec", "LabelSpec", "MonitorSpec", "NotifySpec", "OperatorSpec",
-    "ParameterSpec", "PhaseOptions", "PhaseSpec", "RegisterSpec", "ReleaseSpec", "Resources", "RoleSpec",
-    "ScheduleSpec", "Spec", "SplitSpec", "SubWorkflowSpec", "TestServiceSpec", "TrainSpec", "TransformSpec",
-    "ValidateSpec", "Workflow",
+    "ApproveSpec", "DeploySpec", "EvaluateSpec", "ExplainSpec", "IngestSpec", "LabelSpec", "MetricSpec", "MonitorSpec",
+    "NotifySpec", "OperatorSpec", "ParameterSpec", "PhaseOptions", "PhaseSpec", "RegisterSpec", "ReleaseSpec",
+    "Resources", "RoleSpec", "ScheduleSpec", "SlicesSpec", "Spec", "SplitSpec", "SubWorkflowSpec", "TestServiceSpec",
+    "TrainSpec", "TransformSpec", "TuneSpec", "ValidateSpec", "Workflow",
 ]  # fmt: skip
 _MODULES = {
     "base": ("Spec",),
     "data": ("SplitSpec", "TransformSpec", "ValidateSpec"),
+    "evaluate": ("EvaluateSpec", "MetricSpec", "SlicesSpec"),
+    "explain": ("ExplainSpec",),
     "ingest": ("IngestSpec",),
     "label": ("LabelSpec",),
-    "model": ("EvaluateSpec", "RegisterSpec", "TrainSpec"),
     "monitor": ("MonitorSpec",),
     "operator": ("OperatorSpec",),
     "parameters": ("ParameterSpec",),
     "phase": ("NotifySpec", "PhaseOptions", "PhaseSpec", "Resources"),
+    "register": ("RegisterSpec",),
     "roles": ("RoleSpec",),
     "schedule": ("ScheduleSpec",),
     "service": ("ApproveSpec", "DeploySpec", "ReleaseSpec", "TestServiceSpec"),
+    "train": ("TrainSpec",),
+    "tune": ("TuneSpec",),
     "workflow": ("SubWorkflowSpec", "Workflow"),  # each needs the other
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}

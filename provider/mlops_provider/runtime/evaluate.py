@@ -20,7 +20,7 @@ from mlops_provider.verdicts import RuleResult, Verdict, judge_gate
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlops_dag_factory.spec.model import EvaluateSpec
+    from mlops_dag_factory.spec.evaluate import EvaluateSpec
 
 
 def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
@@ -31,7 +31,7 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
     frame = read_frame(store, data)
     answers = Answers.of(model, frame)
     undefined: dict[str, str] = {}
-    found = answers.measure(config.metrics, undefined)
+    found = answers.measure([metric.name for metric in config.metrics], undefined)
     champion, note = _champion(config, context, model, frame)
     judge = partial(
         _judge, found=found, champion=champion, note=note, undefined=undefined, parameters=context.parameters
@@ -69,14 +69,14 @@ def _champion(
     """Give the champion's metrics on the same rows, or why there are none; what a retry may mend is raised."""
     if config.compare_to == "none" or not context.tracking_uri:
         return None, "no comparison was asked for"
-    ref = tracking.champion(context.tracking_uri, context.workflow)
+    ref = tracking.champion(context.tracking_uri, config.name or context.workflow)
     if ref is None:
         return None, "there is no champion to compare with yet"
     try:
         champion = load_model(context.store(), ref)
         if champion.signature.target != model.signature.target:
             return None, f"the champion (version {ref.version}) predicts '{champion.signature.target}'"
-        metrics = Answers.of(champion, frame).measure(config.metrics, {})
+        metrics = Answers.of(champion, frame).measure([metric.name for metric in config.metrics], {})
     except MlopsError as err:
         if err.retryable:
             raise

@@ -10,6 +10,8 @@ from mlops_provider.store.models import Feature, FeatureType
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlops_dag_factory.spec.train import PreprocessSpec
+
 _MOST_CATEGORIES = 1000
 _MOST_ENCODED = 256
 
@@ -46,7 +48,7 @@ def _categories(column: pd.Series[Any]) -> tuple[Any, ...]:
     return tuple(values[:_MOST_CATEGORIES])
 
 
-def make_pipeline(estimator: Any, features: tuple[Feature, ...], mode: Literal["auto", "none"]) -> Any:
+def make_pipeline(estimator: Any, features: tuple[Feature, ...], mode: Literal["auto", "none"] | PreprocessSpec) -> Any:
     """Give one Pipeline of preprocessing and estimator.
 
     auto: numbers get the median for missing values and are scaled; strings get the most frequent value and are

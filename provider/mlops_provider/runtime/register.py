@@ -9,7 +9,7 @@ from mlops_provider.runtime import tracking
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 
 if TYPE_CHECKING:
-    from mlops_dag_factory.spec.model import RegisterSpec
+    from mlops_dag_factory.spec.register import RegisterSpec
 
 
 def run(config: RegisterSpec, inputs: Inputs, context: RunContext) -> Outcome:

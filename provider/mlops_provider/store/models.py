@@ -33,6 +33,7 @@ PREDICTION_COLUMN = "__prediction__"
 """Column of golden and baseline rows that holds the model's prediction."""
 
 FeatureType = Literal["float", "integer", "string", "boolean", "timestamp"]
+Task = Literal["classification", "multilabel", "regression", "ranking", "forecasting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +47,31 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """What a model takes and gives. `classes` are the labels in the order of the probabilities."""
+    """What a model takes and gives.
 
-    task: Literal["classification", "regression"]
+    `classes` are the labels in the order of the probabilities. A multilabel model has `labels`, its columns of yes and
+    no, in the order of its answers (n x labels), and `target` is their names joined by commas. `query` names the column
+    whose equal values are ranked together, `timestamp` the one that orders the rows of a forecast, `season` after how
+    many rows its pattern repeats; neither column is a feature.
+    """
+
+    task: Task
     features: tuple[Feature, ...]
     target: str
     target_type: FeatureType
     classes: tuple[Any, ...] = ()
+    labels: tuple[str, ...] = ()
+    query: str = ""
+    timestamp: str = ""
+    season: int = 1
 
     def names(self) -> list[str]:
         """Give the names of the features, in the model's order."""
         return [feature.name for feature in self.features]
+
+    def targets(self) -> list[str]:
+        """Give the columns that hold the truth: one, or one for each label."""
+        return list(self.labels) or [self.target]
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form, as it stands in the manifest under 'signature'."""
@@ -67,6 +82,10 @@ class Signature:
             "target": self.target,
             "target_type": self.target_type,
             "classes": list(self.classes),
+            "labels": list(self.labels),
+            "query": self.query,
+            "timestamp": self.timestamp,
+            "season": self.season,
         }
 
     @classmethod
@@ -79,6 +98,10 @@ class Signature:
             target=value["target"],
             target_type=value["target_type"],
             classes=tuple(value["classes"]),
+            labels=tuple(value["labels"]),
+            query=value["query"],
+            timestamp=value["timestamp"],
+            season=value["season"],
         )
 
 

@@ -1,0 +1,84 @@
+"""Phase `evaluate`: metrics, gates, the model to compare with, slices."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mlops_dag_factory.spec.base import (
+    DataReference,
+    Duration,
+    FunctionPath,
+    Gate,
+    ModelReference,
+    ShorthandSpec,
+    Spec,
+    SpecError,
+)
+from mlops_dag_factory.spec.checkpoint import CheckpointSpec
+
+
+class MetricSpec(ShorthandSpec):
+    """One metric: a known one by its name, or one of the workflow's own by a function or by SQL."""
+
+    shorthand: ClassVar = "name"
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Name of the metric; gates use it.")
+    python: FunctionPath | None = Field(
+        default=None, description="Function 'module:name' that takes the rows with 'prediction' and gives a number."
+    )
+    sql: str | None = Field(
+        default=None,
+        description="Query over the table 'predictions' (the rows with 'prediction', 'truth' and 'probability') that "
+        "gives one number, such as a business value.",
+    )
+    lower_is_better: bool = Field(default=False, description="True: less is better, as for a cost.")
+    timeout: Duration = Field(default=timedelta(minutes=10), description="How long the function may take.")
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> Self:
+        if self.python is not None and self.sql is not None:
+            raise SpecError("has both 'python' and 'sql'", hint="give one of the two")
+        if self.lower_is_better and self.python is None and self.sql is None:
+            raise SpecError("'lower_is_better' is for metrics of your own", hint="known metrics know it themselves")
+        return self
+
+
+class SlicesSpec(Spec):
+    """Which parts of the rows are looked at on their own."""
+
+    columns: list[str] = Field(
+        default_factory=list, description="Columns that cut the rows into slices; default: the features."
+    )
+    depth: int = Field(default=2, ge=1, le=3, description="How many conditions a slice may have.")
+    minimum_rows: int = Field(default=30, ge=2, description="Smaller slices say too little and are left out.")
+    show: int = Field(default=10, ge=1, le=100, description="How many of the worst are shown.")
+
+
+class EvaluateSpec(CheckpointSpec):
+    """Model evaluation checkpoint: metrics, gates and the champion on the same rows."""
+
+    outputs: ClassVar = {"report": "report"}
+    default_output: ClassVar = "report"
+
+    type: Literal["evaluate"] = "evaluate"
+    model: ModelReference = Field(description="Model to evaluate.")
+    data: DataReference = Field(description="Dataset that the model has not seen.")
+    metrics: list[MetricSpec] = Field(
+        default_factory=list, description="Metrics to compute; default: the usual ones of the task."
+    )
+    gates: list[Gate] = Field(
+        default_factory=list,
+        description="Conditions that must hold, over <metric>, champion.<metric>, gain.<metric>.value, .low, .high and "
+        ".p_value (the gain over the champion on the same rows, above 0 is better, with its 95 % interval), "
+        "worst.<metric> (in the worst slice), parameters.<name>.",
+    )
+    compare_to: Literal["champion", "none"] = Field(
+        default="champion", description="Model to compare with on the same rows."
+    )
+    name: str = Field(default="", description="Name in the registry of the champion; default: the workflow's id.")
+    slices: Literal["auto", "none"] | SlicesSpec = Field(
+        default="auto", description="auto: the worst slices are found among all features; none; or where to look."
+    )
