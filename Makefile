@@ -5,6 +5,7 @@ VENV := .venv
 UV := $(VENV)/bin/uv
 PYTHON := $(VENV)/bin/python
 UV_VERSION := 0.13.8
+TORCH_VERSION := 2.13.0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 # Trust what the machine trusts: companies have certificates of their own.
@@ -23,7 +24,8 @@ $(VENV)/.package: $(UV) pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.package
-	@$(UV) pip install --quiet --python $(PYTHON) --constraint constraints.txt --editable '.[postgres,s3]' --group test --group lint --group docs
+	@$(UV) pip install --quiet --python $(PYTHON) --constraint constraints.txt --editable '.[postgres,s3,optuna,explain,dask,ray]' --group test --group lint --group docs
+	@$(PYTHON) -c 'import torch' 2>/dev/null || $(PYTHON) -m pip install --quiet --disable-pip-version-check torch==$(TORCH_VERSION)
 	@touch $@
 
 constraints: $(UV)  ## Resolve the exact versions again
