@@ -58,6 +58,14 @@ class ImportNotFoundError(MlopsError):
         super().__init__(f"'{name}' cannot be imported: {reason}", hint="write it as 'package.module.Class'")
 
 
+class MissingExtraError(MlopsError):
+    """Something was asked for that needs a library that is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what} is not installed", hint=f"pip install 'airflow-provider-mlops[{extra}]'")
+
+
 class SourceUnavailableError(MlopsError):
     """A source of data did not answer; it may do so later."""
 

@@ -61,13 +61,19 @@ class Expression:
         return tuple(dict.fromkeys(parts[1] for parts in names if parts[0] == "phases" and len(parts) > 1))
 
     def look_up(self, name: str, scope: Mapping[str, Any]) -> Any:
-        """Give the value of a dotted name, or raise when it is missing, None or not finite."""
+        """Give the value of a dotted name, or raise when it is missing, None or not finite.
+
+        A mapping may hold names that are dotted themselves, as metrics such as 'worst.recall' are: the longest counts.
+        """
         value: Any = scope
-        for part in name.split("."):
-            if not isinstance(value, Mapping) or part not in value:
+        parts = name.split(".")
+        while parts:
+            joined = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+            key = next((key for key in joined if key in value), None) if isinstance(value, Mapping) else None
+            if key is None:
                 known = ", ".join(sorted(str(key) for key in value)) if isinstance(value, Mapping) else "none"
                 raise ExpressionError(self.text, f"'{name}' is missing", hint=f"known here: {known or 'none'}")
-            value = value[part]
+            value, parts = value[key], parts[key.count(".") + 1 :]
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
             raise ExpressionError(self.text, f"'{name}' is {'missing' if value is None else value}, not a number")
         return value

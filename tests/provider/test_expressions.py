@@ -19,6 +19,8 @@ from mlops_provider.verdicts import Verdict, judge_gate
         ("region in ['north', 'south']", {"region": "west"}, False),
         ("-x ** 2 + 1 < 0", {"x": 2}, True),
         ("1 < x <= 3 or y", {"x": 5, "y": False}, False),
+        ("worst.recall > 0.5", {"worst.recall": 0.7}, True),
+        ("a.b <= 1 and a.b.low > 1", {"a": {"b": 1, "b.low": 2}}, True),
     ],
 )
 def test_conditions_over_names_and_numbers(text, scope, expected):

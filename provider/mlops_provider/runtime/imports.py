@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.exceptions import ImportNotAllowedError, ImportNotFoundError
+from mlops_provider.exceptions import ImportNotAllowedError, ImportNotFoundError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,14 @@ def import_allowed(name: str, allowed: Iterable[str]) -> Any:
         raise ImportNotFoundError(name, str(err)) from err
     except AttributeError as err:
         raise ImportNotFoundError(name, f"module '{module}' has no '{attribute}'") from err
+
+
+def import_extra(module: str, extra: str) -> Any:
+    """Import a module of a library that only one of our extras installs; MissingExtraError says how to get it."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as err:
+        raise MissingExtraError(f"'{module.partition('.')[0]}'", extra) from err
 
 
 def _covers(prefix: str, dotted: str) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.records import Record
 
 _MOST_AT_ONCE = 100
-"""MLflow takes at most so many parameters and tags at once."""
+"""MLflow takes at most so many parameters and tags at once; of metrics, a thousand."""
 _LONGEST = 4000
 _NOT_PARAMETERS = frozenset(
     {"type", "title", "description", "after", "retries", "retry_delay", "timeout", "resources", "on_fail"}
@@ -62,8 +62,8 @@ def log_entries(api: MlflowClient, run_id: str, entries: list[Entry]) -> None:
     new_metrics = [Metric(name, v, stamp, 0) for name, v in metrics.items() if known.metrics.get(name) != v]
     new_params = [Param(name, value) for name, value in params.items() if name not in known.params]
     new_tags = [RunTag(name, value) for name, value in tags.items() if known.tags.get(name) != value]
-    if new_metrics:
-        api.log_batch(run_id, metrics=new_metrics)
+    for some in _parts(new_metrics):
+        api.log_batch(run_id, metrics=some)
     for some in _parts(new_params):
         api.log_batch(run_id, params=some)
     for some in _parts(new_tags):
