@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from mlops_dag_factory.spec.service import ApproveSpec
+from mlops_dag_factory.spec.approve import ApproveSpec
 from mlops_dag_factory.teams import teams
 
 if TYPE_CHECKING:

@@ -31,23 +31,28 @@ class PhaseType:
         return _load(self.operator)
 
 
-_SPEC = "mlops_dag_factory.spec"
-_OPERATORS = "mlops_provider.operators"
+def _built_in(name: str, spec: str, operator: str, *, module: str = "") -> PhaseType:
+    """Give a phase type of ours; its spec and its operator live in modules of its name, unless the spec says another."""
+    return PhaseType(
+        name, f"mlops_dag_factory.spec.{module or name}:{spec}", f"mlops_provider.operators.{name}:{operator}"
+    )
+
+
 BUILT_IN = (
-    PhaseType("ingest", f"{_SPEC}.ingest:IngestSpec", f"{_OPERATORS}.ingest:IngestDataOperator"),
-    PhaseType("label", f"{_SPEC}.label:LabelSpec", f"{_OPERATORS}.label:LabelDataOperator"),
-    PhaseType("validate", f"{_SPEC}.data:ValidateSpec", f"{_OPERATORS}.validate:ValidateDataOperator"),
-    PhaseType("transform", f"{_SPEC}.data:TransformSpec", f"{_OPERATORS}.transform:TransformDataOperator"),
-    PhaseType("split", f"{_SPEC}.data:SplitSpec", f"{_OPERATORS}.split:SplitDataOperator"),
-    PhaseType("train", f"{_SPEC}.train:TrainSpec", f"{_OPERATORS}.train:TrainModelOperator"),
-    PhaseType("evaluate", f"{_SPEC}.evaluate:EvaluateSpec", f"{_OPERATORS}.evaluate:EvaluateModelOperator"),
-    PhaseType("register", f"{_SPEC}.register:RegisterSpec", f"{_OPERATORS}.register:RegisterModelOperator"),
-    PhaseType("deploy", f"{_SPEC}.service:DeploySpec", f"{_OPERATORS}.deploy:DeployModelOperator"),
-    PhaseType("test_service", f"{_SPEC}.service:TestServiceSpec", f"{_OPERATORS}.test_service:TestServiceOperator"),
-    PhaseType("approve", f"{_SPEC}.service:ApproveSpec", f"{_OPERATORS}.approve:ApproveReleaseOperator"),
-    PhaseType("release", f"{_SPEC}.service:ReleaseSpec", f"{_OPERATORS}.release:ReleaseModelOperator"),
-    PhaseType("operator", f"{_SPEC}.operator:OperatorSpec", f"{_OPERATORS}.operator:run_operator"),
-    PhaseType("workflow", f"{_SPEC}.sub_workflow:SubWorkflowSpec", f"{_OPERATORS}.workflow:StartWorkflowOperator"),
+    _built_in("ingest", "IngestSpec", "IngestDataOperator"),
+    _built_in("label", "LabelSpec", "LabelDataOperator"),
+    _built_in("validate", "ValidateSpec", "ValidateDataOperator", module="data"),
+    _built_in("transform", "TransformSpec", "TransformDataOperator", module="data"),
+    _built_in("split", "SplitSpec", "SplitDataOperator", module="data"),
+    _built_in("train", "TrainSpec", "TrainModelOperator"),
+    _built_in("evaluate", "EvaluateSpec", "EvaluateModelOperator"),
+    _built_in("register", "RegisterSpec", "RegisterModelOperator"),
+    _built_in("deploy", "DeploySpec", "DeployModelOperator"),
+    _built_in("test_service", "TestServiceSpec", "TestServiceOperator"),
+    _built_in("approve", "ApproveSpec", "ApproveReleaseOperator"),
+    _built_in("release", "ReleaseSpec", "ReleaseModelOperator"),
+    _built_in("operator", "OperatorSpec", "run_operator"),
+    _built_in("workflow", "SubWorkflowSpec", "StartWorkflowOperator", module="sub_workflow"),
 )
 
 

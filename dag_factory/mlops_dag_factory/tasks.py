@@ -13,10 +13,10 @@ from mlops_dag_factory.nodes import Node, Nodes, config_of, nodes_of
 from mlops_dag_factory.notices import notices
 from mlops_dag_factory.options import airflow_options, cache_of
 from mlops_dag_factory.phases import phase_types
+from mlops_dag_factory.spec.approve import ApproveSpec
 from mlops_dag_factory.spec.base import is_template
 from mlops_dag_factory.spec.checkpoint import CheckpointSpec, OverrideSpec
 from mlops_dag_factory.spec.ingest import IngestSpec
-from mlops_dag_factory.spec.service import ApproveSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 from mlops_provider.assets import data_uri
 

@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from mlops_dag_factory.errors import Finding, suggestion
+from mlops_dag_factory.spec.approve import ApproveSpec
 from mlops_dag_factory.spec.checkpoint import CheckpointSpec
-from mlops_dag_factory.spec.service import ApproveSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding, suggestion
-from mlops_dag_factory.spec.service import ApproveSpec
+from mlops_dag_factory.spec.approve import ApproveSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

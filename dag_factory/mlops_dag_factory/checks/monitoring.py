@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding
+from mlops_dag_factory.spec.deploy import DeploySpec
 from mlops_dag_factory.spec.ingest import IngestSpec
-from mlops_dag_factory.spec.service import DeploySpec, ReleaseSpec
+from mlops_dag_factory.spec.release import ReleaseSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding
 from mlops_dag_factory.spec.base import Reference
+from mlops_dag_factory.spec.deploy import DeploySpec
 from mlops_dag_factory.spec.evaluate import EvaluateSpec
-from mlops_dag_factory.spec.service import DeploySpec, ReleaseSpec
+from mlops_dag_factory.spec.release import ReleaseSpec
 from mlops_dag_factory.spec.train import TrainSpec
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding
 from mlops_dag_factory.spec.base import is_template
-from mlops_dag_factory.spec.service import DeploySpec, ReleaseSpec
+from mlops_dag_factory.spec.deploy import DeploySpec
+from mlops_dag_factory.spec.release import ReleaseSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

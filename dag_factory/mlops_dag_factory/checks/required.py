@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding
+from mlops_dag_factory.spec.approve import ApproveSpec
 from mlops_dag_factory.spec.evaluate import EvaluateSpec
-from mlops_dag_factory.spec.service import ApproveSpec, ReleaseSpec
+from mlops_dag_factory.spec.release import ReleaseSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlops_dag_factory.spec.approve import ApproveSpec
     from mlops_dag_factory.spec.base import Spec
     from mlops_dag_factory.spec.data import SplitSpec, TransformSpec, ValidateSpec
+    from mlops_dag_factory.spec.deploy import DeploySpec
     from mlops_dag_factory.spec.evaluate import EvaluateSpec, MetricSpec, SlicesSpec
     from mlops_dag_factory.spec.explain import ExplainSpec
     from mlops_dag_factory.spec.ingest import IngestSpec
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec.parameters import ParameterSpec
     from mlops_dag_factory.spec.phase import NotifySpec, PhaseOptions, PhaseSpec, Resources
     from mlops_dag_factory.spec.register import RegisterSpec
+    from mlops_dag_factory.spec.release import ReleaseSpec
     from mlops_dag_factory.spec.roles import RoleSpec
     from mlops_dag_factory.spec.schedule import ScheduleSpec
-    from mlops_dag_factory.spec.service import ApproveSpec, DeploySpec, ReleaseSpec, TestServiceSpec
     from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
+    from mlops_dag_factory.spec.test_service import TestServiceSpec
     from mlops_dag_factory.spec.train import TrainSpec
     from mlops_dag_factory.spec.tune import TuneSpec
     from mlops_dag_factory.spec.workflow import Workflow
@@ -36,8 +39,10 @@ __all__ = [
     "TrainSpec", "TransformSpec", "TuneSpec", "ValidateSpec", "Workflow",
 ]  # fmt: skip
 _MODULES = {
+    "approve": ("ApproveSpec",),
     "base": ("Spec",),
     "data": ("SplitSpec", "TransformSpec", "ValidateSpec"),
+    "deploy": ("DeploySpec",),
     "evaluate": ("EvaluateSpec", "MetricSpec", "SlicesSpec"),
     "explain": ("ExplainSpec",),
     "ingest": ("IngestSpec",),
@@ -47,9 +52,10 @@ _MODULES = {
     "parameters": ("ParameterSpec",),
     "phase": ("NotifySpec", "PhaseOptions", "PhaseSpec", "Resources"),
     "register": ("RegisterSpec",),
+    "release": ("ReleaseSpec",),
     "roles": ("RoleSpec",),
     "schedule": ("ScheduleSpec",),
-    "service": ("ApproveSpec", "DeploySpec", "ReleaseSpec", "TestServiceSpec"),
+    "test_service": ("TestServiceSpec",),
     "train": ("TrainSpec",),
     "tune": ("TuneSpec",),
     "workflow": ("SubWorkflowSpec", "Workflow"),  # each needs the other

@@ -19,7 +19,8 @@ from mlops_provider.store.services import (
 )
 
 if TYPE_CHECKING:
-    from mlops_dag_factory.spec.service import DeploySpec, ReleaseSpec
+    from mlops_dag_factory.spec.deploy import DeploySpec
+    from mlops_dag_factory.spec.release import ReleaseSpec
 
 
 def run(config: DeploySpec, inputs: Inputs, context: RunContext) -> Outcome:

@@ -9,7 +9,7 @@ from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.deploy import bring_up
 
 if TYPE_CHECKING:
-    from mlops_dag_factory.spec.service import ReleaseSpec
+    from mlops_dag_factory.spec.release import ReleaseSpec
 
 
 def run(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Outcome:

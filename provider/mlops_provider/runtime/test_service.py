@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import httpx
     import pandas as pd
 
-    from mlops_dag_factory.spec.service import TestServiceSpec
+    from mlops_dag_factory.spec.test_service import TestServiceSpec
 
 BATCH_ROWS = 500
 TOKEN_VARIABLE = "MLOPS_SERVE_TOKEN"  # noqa: S105 (the name of the variable, not a secret)
