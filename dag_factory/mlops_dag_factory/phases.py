@@ -32,7 +32,7 @@ class PhaseType:
 
 
 def _built_in(name: str, spec: str, operator: str, *, module: str = "") -> PhaseType:
-    """Give a phase type of ours; its spec and its operator live in modules of its name, unless the spec says another."""
+    """Give a phase type of ours: spec and operator live in modules of its name, unless `module` says another."""
     return PhaseType(
         name, f"mlops_dag_factory.spec.{module or name}:{spec}", f"mlops_provider.operators.{name}:{operator}"
     )
