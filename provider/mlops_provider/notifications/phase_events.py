@@ -84,7 +84,7 @@ def deliver(target: Any, message: Mapping[str, Any], context: Context) -> None:
 
         WebhookHook(target).post(dict(message))
         return
-    from mlops_provider.runtime.imports import import_allowed
+    from mlops_provider.imports import import_allowed
 
     allowed = str(conf.get("mlops", "allowed_notifiers", fallback="") or DEFAULT_ALLOWED_NOTIFIERS)
     notifier = import_allowed(target["notifier"], [part.strip() for part in allowed.split(",") if part.strip()])

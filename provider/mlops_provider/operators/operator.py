@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, conf
 
 from mlops_provider.exceptions import ConfigError
+from mlops_provider.imports import import_allowed
 from mlops_provider.operators.admission import admit
 from mlops_provider.operators.phase import run_context
 from mlops_provider.operators.rendering import PhaseRendering
-from mlops_provider.runtime.imports import import_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConfigError, DataError
-from mlops_provider.runtime.imports import import_allowed
+from mlops_provider.imports import import_allowed
 from mlops_provider.runtime.preprocess import column_type, make_pipeline
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import DataError
+from mlops_provider.imports import import_allowed
 from mlops_provider.refs import DatasetRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.functions import call_on_tables
-from mlops_provider.runtime.imports import import_allowed
 from mlops_provider.runtime.sql import closed, identifier, said
 from mlops_provider.runtime.table import confine, connect, scan, write_dataset
 
