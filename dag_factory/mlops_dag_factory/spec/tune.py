@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mlops_dag_factory.spec.base import Duration, Spec, SpecError
+
+MOST_TRIALS = 100_000
 
 
 class RangeSpec(Spec):
@@ -17,19 +20,36 @@ class RangeSpec(Spec):
     step: float | None = Field(
         default=None, gt=0, description="Distance of the values; whole numbers throughout give whole numbers."
     )
-    log: bool = Field(default=False, description="True: small values are tried as often as large ones, by magnitude.")
+    log: bool = Field(
+        default=False,
+        description="True: small values are tried as often as large ones, by magnitude; with step: 1 whole numbers.",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if isinstance(self.low, str) or isinstance(self.high, str):
+        if any(isinstance(value, str) for value in (self.low, self.high, self.step, self.log)):
             return self  # a template, judged when it is rendered
         if self.low >= self.high:
             raise SpecError(f"'low' {self.low:g} is not below 'high' {self.high:g}")
         if self.log and self.low <= 0:
             raise SpecError(f"'log' needs a 'low' above 0, found {self.low:g}")
-        if self.log and self.step is not None:
-            raise SpecError("has both 'log' and 'step'", hint="give one of the two")
+        if self.log and self.step is not None and not (self.step == 1 and self.whole):
+            raise SpecError("'log' goes without 'step', or with whole numbers and 'step: 1'")
+        if self.step is not None and self.step > self.high - self.low:
+            raise SpecError(f"'step' {self.step:g} is wider than the range from {self.low:g} to {self.high:g}")
         return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether the values are whole numbers."""
+        return self.step is not None and all(float(v).is_integer() for v in (self.low, self.high, self.step))
+
+    @property
+    def count(self) -> int | None:
+        """How many values there are, or None where there are endlessly many or not known before the run."""
+        if self.step is None or any(isinstance(value, str) for value in (self.low, self.high, self.step)):
+            return None
+        return math.floor((self.high - self.low) / self.step + 1e-9) + 1
 
 
 class TuneSpec(Spec):
@@ -46,7 +66,7 @@ class TuneSpec(Spec):
         min_length=1,
         description="Parameter -> list of values, or {low, high, step, log}. 'a__b' reaches into a nested estimator.",
     )
-    limit: int = Field(default=20, ge=1, le=100_000, description="How many combinations are tried (not for grid).")
+    limit: int = Field(default=20, ge=1, le=MOST_TRIALS, description="How many combinations are tried (not for grid).")
     cv: int = Field(
         default=3, ge=2, le=50, description="Folds of the cross-validation; not used where 'validation' has rows."
     )
@@ -79,4 +99,10 @@ class TuneSpec(Spec):
                 raise SpecError(f"'{name}' has endlessly many values for a grid", hint="give it a 'step' or a list")
             if isinstance(values, list) and not values:
                 raise SpecError(f"'{name}' has no values", hint="list at least one")
+        counts = [values.count if isinstance(values, RangeSpec) else len(values) for values in self.space.values()]
+        size = math.prod(count or 1 for count in counts)
+        if self.search == "grid" and size > MOST_TRIALS:
+            raise SpecError(
+                f"the grid has {size:,} combinations, more than {MOST_TRIALS:,}", hint="use search: random, or optuna"
+            )
         return self

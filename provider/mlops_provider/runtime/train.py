@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.refs import ModelRef
 from mlops_provider.runtime import tracking
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
-from mlops_provider.runtime.fitting import fit, is_classifier
-from mlops_provider.runtime.preprocess import column_type
-from mlops_provider.runtime.training_data import TrainingData, read_training_data
-from mlops_provider.store.models import PREDICTION_COLUMN, Signature, save_model
+from mlops_provider.runtime.fitting import fit
+from mlops_provider.runtime.signature import signature_of
+from mlops_provider.runtime.training_data import read_training_data
+from mlops_provider.runtime.tuning import search
+from mlops_provider.store.models import PREDICTION_COLUMN, save_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +28,11 @@ def run(config: TrainSpec, inputs: Inputs, context: RunContext) -> Outcome:
     """Fit, keep golden rows and a baseline sample beside the model, and publish all of it."""
     data = read_training_data(config, inputs, context)
     store = context.store()
-    fitted = fit(config, data, context, config.parameters)
+    parameters = search(config, data, context) if config.tune else config.parameters
+    fitted = fit(config, data, context, parameters)
     model = fitted.model
     meta = {
-        "signature": _signature(model, data).to_dict(),
+        "signature": signature_of(model, data).to_dict(),
         "estimator": config.estimator or config.python,
         "libraries": {name: version(name) for name in _LIBRARIES},
         "lineage": {"data": data.ref.digest, "identity": context.identity, "run_id": context.run_id},
@@ -44,24 +46,13 @@ def run(config: TrainSpec, inputs: Inputs, context: RunContext) -> Outcome:
     metrics = {"rows": float(len(data.frame)), "features": float(len(data.names))}
     if hasattr(model, "score"):
         metrics["train_score"] = float(model.score(data.inputs, data.target))
-    tracking.mirror(context, parameters={"estimator": meta["estimator"], **config.parameters}, metrics=metrics)
+    tracking.mirror(context, parameters={"estimator": meta["estimator"], **parameters}, metrics=metrics)
     summary = (
         f"{meta['estimator']} on {len(data.frame):,} rows and {len(data.names)} features to predict "
         f"`{', '.join(data.targets)}`."
     )
     ref = ModelRef(uri=published.uri, digest=published.digest)
     return Outcome(outputs={"model": ref}, metrics=metrics, summary=summary, details={"notes": fitted.notes})
-
-
-def _signature(model: Any, data: TrainingData) -> Signature:
-    classifies = is_classifier(model)
-    return Signature(
-        task="classification" if classifies else "regression",
-        features=data.features,
-        target=data.targets[0],
-        target_type=column_type(data.target),
-        classes=tuple(model.classes_.tolist()) if classifies and hasattr(model, "classes_") else (),
-    )
 
 
 def _spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:

@@ -1,0 +1,7 @@
+"""The search for good parameters of a training: its trials live in the store, whoever runs them."""
+
+from __future__ import annotations
+
+from mlops_provider.runtime.tuning.search import Found, find, search, work
+
+__all__ = ["Found", "find", "search", "work"]

@@ -1,0 +1,143 @@
+"""Run one trial: fit on each fold, measure as the evaluation does, give up what is worse than most."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any
+
+from mlops_provider.exceptions import DataError, MlopsError
+from mlops_provider.refs import ModelRef
+from mlops_provider.runtime.answers import Answers
+from mlops_provider.runtime.fitting import fit, is_classifier, make_estimator
+from mlops_provider.runtime.metrics import LOWER_IS_BETTER
+from mlops_provider.runtime.preprocess import column_type
+from mlops_provider.runtime.signature import signature_of
+from mlops_provider.runtime.tuning.folds import folds, some
+from mlops_provider.runtime.tuning.trial import Goal, Trial
+from mlops_provider.store.models import LoadedModel
+from mlops_provider.store.store import Content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+
+    from mlops_dag_factory.spec.train import TrainSpec
+    from mlops_dag_factory.spec.tune import TuneSpec
+    from mlops_provider.runtime.contract import RunContext
+    from mlops_provider.runtime.training_data import TrainingData
+    from mlops_provider.runtime.tuning.folds import Fold
+    from mlops_provider.runtime.tuning.trial import Proposal
+
+LEAST_TRIALS = 5
+"""So many trials finish before one may be given up, as in Optuna's MedianPruner."""
+_LONGEST = 600
+_DEFAULTS = {"regression": "rmse", "forecasting": "rmse", "ranking": "ndcg", "multilabel": "f1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What runs the trials of one training."""
+
+    config: TrainSpec
+    tune: TuneSpec
+    data: TrainingData
+    context: RunContext
+    task: str
+    goal: Goal
+    folds: list[Fold]
+
+    @classmethod
+    def of(cls, config: TrainSpec, tune: TuneSpec, data: TrainingData, context: RunContext) -> Judge:
+        """Look at the data and make the folds."""
+        task = task_of(config, data, context)
+        metric = tune.scoring or _DEFAULTS.get(task, "accuracy")
+        goal = Goal(metric, metric in LOWER_IS_BETTER)
+        return cls(config, tune, data, context, task, goal, folds(config, data, task, tune.cv))
+
+    def run(self, number: int, proposal: Proposal, before: Iterable[Trial]) -> Trial:
+        """Run a trial; whatever it raises but failures of the store is its end and on record."""
+        began, watch = time.time(), time.monotonic()
+        scores: list[float] = []
+        trial = Trial(
+            number=number,
+            parameters=proposal.parameters,
+            rows=proposal.rows,
+            rung=proposal.rung,
+            state="finished",
+            started=began,
+            run_id=self.context.run_id,
+        )
+        earlier = [one for one in before if one.state == "finished" and one.rung == proposal.rung]
+        try:
+            for fold in self.folds:
+                scores.append(self._score(fold, proposal))
+                if self.tune.pruning and len(scores) < len(self.folds) and is_hopeless(scores, earlier, self.goal):
+                    trial = replace(trial, state="pruned")
+                    break
+        except MlopsError as err:
+            if err.retryable:
+                raise
+            trial = replace(trial, state="failed", error=str(err.message)[:_LONGEST])
+        except Exception as err:  # noqa: BLE001 (whatever a model or a function raises ends this trial only)
+            reason = " ".join(f"{type(err).__name__}: {err}".split())
+            trial = replace(trial, state="failed", error=reason[:_LONGEST])
+        return replace(trial, folds=tuple(scores), seconds=round(time.monotonic() - watch, 3))
+
+    def _score(self, fold: Fold, proposal: Proposal) -> float:
+        rows = some(fold, self.config, self.data, self.task, proposal.rows)
+        part = self.data.take(rows)
+        fitted = fit(self.config, part, self.context, {**self.config.parameters, **proposal.parameters})
+        return measure(fitted.model, part, fold.judge, self.goal.metric)
+
+
+def measure(model: Any, data: TrainingData, frame: pd.DataFrame, metric: str) -> float:
+    """Give a metric of a model that was just fitted, as the evaluation names and computes it; DataError for none."""
+    nowhere = ModelRef(uri="", digest="")
+    loaded = LoadedModel(nowhere, signature_of(model, data), model, Content(Path(), {"meta": {}}))
+    undefined: dict[str, str] = {}
+    found = Answers.of(loaded, frame).measure([metric], undefined)
+    value = found.get(metric, math.nan)
+    if not math.isfinite(value):
+        raise DataError(f"{metric} is not defined: {undefined.get(metric, 'it is not a number')}")
+    return float(value)
+
+
+def is_hopeless(scores: Sequence[float], finished: Sequence[Trial], goal: Goal) -> bool:
+    """Say whether a trial is worse than most after some folds.
+
+    The rule is that of Optuna's MedianPruner: the best of its means so far against the median of the means that the
+    finished trials had after as many folds; never before five trials finished.
+    """
+    if len(finished) < LEAST_TRIALS:
+        return False
+    means = [fmean(scores[:count]) for count in range(1, len(scores) + 1)]
+    others = [fmean(one.folds[: len(scores)]) for one in finished if len(one.folds) >= len(scores)]
+    if not others:
+        return False
+    best = min(means) if goal.lower else max(means)
+    return goal.better(median(others), best)
+
+
+def task_of(config: TrainSpec, data: TrainingData, context: RunContext) -> str:
+    """Give the kind of problem: what the config says, else what the estimator is, else what the target looks like."""
+    if config.task:
+        return config.task
+    if len(data.targets) > 1:
+        return "multilabel"
+    if config.python:
+        kind = column_type(data.target)
+        few = kind == "integer" and data.target.nunique() <= max(2, math.isqrt(len(data.frame)))
+        return "classification" if kind in {"string", "boolean"} or few else "regression"
+    return "classification" if is_classifier(make_estimator(config, context, config.parameters)) else "regression"
+
+
+def reasons(trials: Iterable[Trial]) -> str:
+    """Give why trials failed, the most frequent reasons first."""
+    counts = Counter(trial.error for trial in trials if trial.state == "failed")
+    return "; ".join(f"{reason} ({count} times)" if count > 1 else reason for reason, count in counts.most_common(3))

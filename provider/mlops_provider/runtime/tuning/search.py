@@ -1,0 +1,160 @@
+"""Search for good parameters: open the search in the store, let workers run its trials, take the best."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from mlops_provider.exceptions import DataError
+from mlops_provider.runtime.cache import content_key
+from mlops_provider.runtime.outside import outside_of
+from mlops_provider.runtime.training_data import read_training_data
+from mlops_provider.runtime.tuning.judge import Judge, reasons
+from mlops_provider.runtime.tuning.lease import Worker
+from mlops_provider.runtime.tuning.progress import Progress
+from mlops_provider.runtime.tuning.sampler import WAIT, Nothing, Sampler, make_sampler
+from mlops_provider.runtime.tuning.study import Study
+
+if TYPE_CHECKING:
+    from mlops_dag_factory.spec.train import TrainSpec
+    from mlops_dag_factory.spec.tune import TuneSpec
+    from mlops_provider.runtime.contract import Inputs, RunContext
+    from mlops_provider.runtime.training_data import TrainingData
+    from mlops_provider.runtime.tuning.trial import Goal, Proposal, Trial
+
+_LOG = logging.getLogger(__name__)
+_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search found; `parameters` are those of the config with the best ones in their place."""
+
+    parameters: dict[str, Any]
+    goal: Goal
+    best: Trial
+    trials: list[Trial] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One search as this process sees it."""
+
+    judge: Judge
+    study: Study
+    sampler: Sampler
+
+    @classmethod
+    def open(cls, config: TrainSpec, data: TrainingData, context: RunContext) -> Search:
+        """Open the search of a training, or begin it."""
+        tune = _tune(config)
+        judge = Judge.of(config, tune, data, context)
+        sampler = make_sampler(tune, judge)
+        about = {
+            "config": config.model_dump(mode="json", exclude_defaults=True),
+            "data": data.ref.to_dict(),
+            "metric": judge.goal.metric,
+            "lower_is_better": judge.goal.lower,
+            "trials": sampler.size,
+            "folds": len(judge.folds),
+        }
+        return cls(judge, Study.open(context.store(), study_key(config, data, context), about), sampler)
+
+    @property
+    def ends(self) -> float:
+        """When no trial starts any more, in seconds since 1970."""
+        limit = self.judge.tune.timeout
+        return self.study.began + limit.total_seconds() if limit else float("inf")
+
+    def next(self, worker: str) -> tuple[int, Proposal] | bool | None:
+        """Take a trial; True where one may follow later, None where none is left for this worker."""
+        claims = self.study.claims()
+        done = self.study.trials()
+        running = self.study.running(claims)
+        later: bool = False
+        for number in range(self.sampler.size):
+            if number in done:
+                continue
+            taken = claims.get(number, 0)
+            proposal = self.sampler.propose(number, done, running) if not taken else None
+            if proposal is WAIT:
+                return True
+            if isinstance(proposal, Nothing):
+                continue
+            got = self.study.claim(number, taken, worker, lambda: proposal)  # type: ignore[arg-type,return-value]  # noqa: B023 (called at once)
+            if got is not None:
+                return number, got
+            later = True
+        return True if later else None
+
+    def work(self, *, stay: bool, parent: int = 0) -> int:
+        """Run trials until none is left; give how many. `stay` waits for those of others, too."""
+        count, pause = 0, _PAUSE
+        progress = Progress(self.judge.goal, self.sampler.size)
+        with Worker(self.study.store, self.study.key, parent=parent) as worker:
+            while time.time() < self.ends and not worker.orphaned:
+                got = self.next(worker.name)
+                if got is None or (got is True and not stay):
+                    break
+                if isinstance(got, bool):
+                    time.sleep(pause)
+                    pause = min(_LONGEST_PAUSE, pause * 1.5)
+                    continue
+                number, proposal = got
+                pause = _PAUSE
+                trial = self.judge.run(number, proposal, self.study.known.values())
+                self.study.finish(replace(trial, worker=worker.name))
+                count += 1
+                progress.say(trial, self.study.trials())
+        return count
+
+
+def find(config: TrainSpec, data: TrainingData, context: RunContext) -> Found:
+    """Search, or go on with a search that was cut short, and give the best trial; DataError where all failed."""
+    search = Search.open(config, data, context)
+    search.work(stay=True)
+    trials = list(search.study.trials().values())
+    goal = search.judge.goal
+    best = goal.best(trials)
+    search.study.close()
+    if best is None:
+        why = reasons(trials) or "none was finished before the timeout"
+        raise DataError(f"none of {len(trials)} trials gave a model: {why}", hint="look at 'space' and the data")
+    return Found(parameters={**config.parameters, **best.parameters}, goal=goal, best=best, trials=trials)
+
+
+def search(config: TrainSpec, data: TrainingData, context: RunContext) -> dict[str, Any]:
+    """Give the parameters of a training after its search."""
+    return find(config, data, context).parameters
+
+
+def work(config: TrainSpec, inputs: Inputs, context: RunContext) -> int:
+    """Run trials of a search that others share until none is left; give how many."""
+    data = read_training_data(config, inputs, context)
+    return Search.open(config, data, context).work(stay=False)
+
+
+def study_key(config: TrainSpec, data: TrainingData, context: RunContext) -> str:
+    """Give the key of a search in the store: equal for equal trials, wherever and by however many they are run."""
+    tune = _tune(config).model_copy(update={"trials": "inline", "workers": 1, "backend": "loky", "timeout": None})
+    same = config.model_copy(update={"tune": tune, "title": "", "description": ""})
+    outside = outside_of(config, context)
+    if tune.search == "optuna":
+        outside = outside._replace(state={**outside.state, "optuna": version("optuna")})
+    key = content_key(same, inputs_of(data), replace(context, phase_type="train"), outside)
+    return f"{context.workflow}/tuning/{key[:20]}"
+
+
+def inputs_of(data: TrainingData) -> Inputs:
+    """Give the references that some data was read from."""
+    refs: Inputs = {"data": [data.ref]}
+    return refs | ({"validation": [data.validation.ref]} if data.validation is not None else {})
+
+
+def _tune(config: TrainSpec) -> TuneSpec:
+    if config.tune is None:
+        raise ValueError("there is nothing to search: the training has no 'tune'")
+    return config.tune
