@@ -38,14 +38,7 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
     )
     rules = [judge(gate) for gate in config.gates]
     verdict = Verdict.of(rules)
-    sure = intervals(
-        model.signature.task,
-        answers.truth,
-        answers.predicted,
-        answers.probabilities,
-        model.signature.classes,
-        _in_gates(config.gates, found),
-    )
+    sure = intervals(answers, _in_gates(config.gates, found))
     details: dict[str, Any] = {
         "champion": champion,
         "champion_note": note,

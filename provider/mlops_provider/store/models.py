@@ -34,6 +34,7 @@ PREDICTION_COLUMN = "__prediction__"
 
 FeatureType = Literal["float", "integer", "string", "boolean", "timestamp"]
 Task = Literal["classification", "multilabel", "regression", "ranking", "forecasting"]
+Kind = Literal["binary", "multiclass", "multilabel", "regression", "ranking", "forecasting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,13 @@ class Signature:
     def targets(self) -> list[str]:
         """Give the columns that hold the truth: one, or one for each label."""
         return list(self.labels) or [self.target]
+
+    @property
+    def kind(self) -> Kind:
+        """Which metrics apply: the task, of a classification whether it has two classes or more."""
+        if self.task == "classification":
+            return "binary" if len(self.classes) == 2 else "multiclass"  # noqa: PLR2004 (two classes)
+        return self.task
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form, as it stands in the manifest under 'signature'."""

@@ -171,7 +171,7 @@ def _check_performance(config: MonitorSpec, signature: Signature, window: pd.Dat
     found.metrics["labelled"] = float(len(labelled))
     enough = len(labelled) >= config.policy.minimum_rows
     if enough:
-        found.metrics |= performance(signature, labelled)
+        found.metrics |= performance(signature, labelled, config.checks.performance)
     for gate in config.checks.performance:
         if enough:
             found.rules.append(judge(gate, found.metrics))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ExpressionError
 from mlops_provider.expressions import Expression
-from mlops_provider.runtime import metrics as measured
+from mlops_provider.runtime.answers import Answers
+from mlops_provider.runtime.metrics import measurable, usual
 from mlops_provider.verdicts import RuleResult, judge_gate
 
 if TYPE_CHECKING:
@@ -24,15 +25,21 @@ FAILED_STATUS = 400
 _TWO = 2
 
 
-def performance(signature: Signature, rows: pd.DataFrame) -> dict[str, float]:
-    """Give the metrics of rows that have prediction and truth; those that are not defined for them are left out.
+def performance(signature: Signature, rows: pd.DataFrame, gates: Iterable[str] = ()) -> dict[str, float]:
+    """Give the usual metrics, and those that gates name, of rows that have prediction and truth.
 
+    Those that are not defined for the rows are left out.
     The log has the probability of the predicted class: enough for log_loss and roc_auc of two classes, not of more.
     """
+    asked = {name for gate in gates for name in Expression.parse(gate).names()} | set(usual(signature.kind))
+    names = [name for name in _measured(signature) if name in asked]
+    if not names:
+        return {}
     kind: Any = {"integer": "int64", "float": "float64", "boolean": "bool"}.get(signature.target_type, "object")
     truth, predicted = (rows[name].astype(kind).to_numpy() for name in ("truth", "prediction"))
-    return measured.compute(
-        signature.task, truth, predicted, _probabilities(signature, rows, predicted), signature.classes
+    probabilities = _probabilities(signature, rows, predicted)
+    return Answers(signature=signature, truth=truth, predicted=predicted, probabilities=probabilities).measure(
+        names, {}
     )
 
 
@@ -49,16 +56,18 @@ def service(window: pd.DataFrame) -> dict[str, float]:
 
 def require_known(gates: Iterable[str], signature: Signature) -> None:
     """Raise ExpressionError for a gate on something that the monitor never measures."""
-    known: tuple[str, ...] = measured.REGRESSION if signature.task == "regression" else measured.CLASSIFICATION
-    if len(signature.classes) > _TWO:
-        known = tuple(name for name in known if name not in {"log_loss", "roc_auc"})
-    names = sorted({*known, *SERVICE, *CHECKED})
+    names = sorted({*_measured(signature), *SERVICE, *CHECKED})
     for gate in gates:
         for name in Expression.parse(gate).names():
             if name not in names:
                 raise ExpressionError(
                     gate, f"the monitor does not measure '{name}'", hint=f"it measures: {', '.join(names)}"
                 )
+
+
+def _measured(signature: Signature) -> list[str]:
+    """Give the metrics that the log is enough for: of single rows, with probabilities where there are two classes."""
+    return measurable(signature, probabilities=len(signature.classes) == _TWO)
 
 
 def judge(gate: str, metrics: Mapping[str, float]) -> RuleResult:
