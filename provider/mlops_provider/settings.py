@@ -65,3 +65,12 @@ def store_url_from_environment() -> str:
     if url := os.environ.get("AIRFLOW__MLOPS__STORE"):
         return url
     return default_store_url() if "AIRFLOW_HOME" in os.environ else str(Path(".mlops/run/store").absolute())
+
+
+def tracking_uri_from_environment() -> str:
+    """Give the tracking store where Airflow is not imported, as `store_url_from_environment` gives the store."""
+    if uri := os.environ.get("AIRFLOW__MLOPS__TRACKING_URI"):
+        return uri
+    if "AIRFLOW_HOME" in os.environ:
+        return default_tracking_uri()
+    return f"sqlite:///{Path('.mlops/run/mlflow.db').absolute()}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mlops_provider.exceptions import MlopsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pydantic import BaseModel
 
@@ -100,6 +100,37 @@ def code_digest(function: str) -> str:
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
+
+def code_of(config: BaseModel) -> dict[str, str]:
+    """Give the digest of all code that a config names: functions, and classes that no installed package brought."""
+    return {name: digest for name in sorted(set(_named(config.model_dump(mode="json")))) if (digest := _digest(name))}
+
+
+def _named(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in _CODE and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _named(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _named(inner)
+
+
+def _digest(name: str) -> str:
+    """Give the digest of the code behind a dotted name; none for what cannot be found: the phase will say so."""
+    try:
+        found = find_spec(name.partition(":")[0].partition(".")[0])
+        if found is None or (":" not in name and _INSTALLED.intersection(Path(found.origin or "").parts)):
+            return ""  # of an installed package, the model's manifest has the version
+        return code_digest(name)
+    except (ImportError, ValueError, OSError):
+        return ""
+
+
+_CODE = frozenset({"python", "estimator"})
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 _LOOKS: dict[str, Callable[[Any, RunContext], Outside]] = {
     "ingest": _ingest,

@@ -11,7 +11,7 @@ from mlops_provider.exceptions import CheckpointBlockedError
 from mlops_provider.refs import DatasetRef
 from mlops_provider.runtime.cache import OFF, content_key, look_up, remember
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now
-from mlops_provider.runtime.outside import Outside, outside_of
+from mlops_provider.runtime.outside import Outside, code_of, outside_of
 from mlops_provider.runtime.records import write_record
 from mlops_provider.runtime.usage import Stopwatch
 from mlops_provider.store.versions import add_version
@@ -65,6 +65,7 @@ def run_phase(
         "config": config.model_dump(mode="json"),
         "inputs": {field: [ref.to_dict() for ref in refs] for field, refs in inputs.items()},
         "code_version": version("airflow-provider-mlops"),
+        "code": code_of(config),
     }
     try:
         outside = outside_of(config, context) if cache is not False else Outside({}, OFF)
