@@ -46,6 +46,7 @@ BUILT_IN = (
     _built_in("split", "SplitSpec", "SplitDataOperator", module="data"),
     _built_in("train", "TrainSpec", "TrainModelOperator"),
     _built_in("evaluate", "EvaluateSpec", "EvaluateModelOperator"),
+    _built_in("explain", "ExplainSpec", "ExplainModelOperator"),
     _built_in("register", "RegisterSpec", "RegisterModelOperator"),
     _built_in("deploy", "DeploySpec", "DeployModelOperator"),
     _built_in("test_service", "TestServiceSpec", "TestServiceOperator"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlops_dag_factory.checks.choices import check_notices, check_presets, check_roles, check_scenes
 from mlops_dag_factory.checks.conditions import check_conditions
+from mlops_dag_factory.checks.explanations import check_explained_columns
 from mlops_dag_factory.checks.graph import check_cycles, check_order
 from mlops_dag_factory.checks.groups import check_groups
 from mlops_dag_factory.checks.leaks import check_evaluated_on_training_rows, check_trained_on_test_rows
@@ -53,6 +54,7 @@ CHECKS = (
     check_quotas,
     check_trained_on_test_rows,
     check_evaluated_on_training_rows,
+    check_explained_columns,
     check_registered,
     check_gated,
     check_schedules,

@@ -8,6 +8,7 @@ from mlops_dag_factory.errors import Finding
 from mlops_dag_factory.spec.base import Reference
 from mlops_dag_factory.spec.data import SplitSpec, TransformSpec, ValidateSpec
 from mlops_dag_factory.spec.evaluate import EvaluateSpec
+from mlops_dag_factory.spec.explain import ExplainSpec
 from mlops_dag_factory.spec.label import LabelSpec
 from mlops_dag_factory.spec.register import RegisterSpec
 from mlops_dag_factory.spec.train import TrainSpec
@@ -34,25 +35,28 @@ def check_trained_on_test_rows(scope: Scope) -> Iterator[Finding]:
 
 
 def check_evaluated_on_training_rows(scope: Scope) -> Iterator[Finding]:
-    """Yield evaluations whose rows the model was trained on."""
+    """Yield evaluations and explanations whose rows the model was trained on."""
     for name, phase in scope.workflow.phases.items():
-        if not isinstance(phase, EvaluateSpec):
+        if not isinstance(phase, EvaluateSpec | ExplainSpec):
             continue
-        train = _training(scope, phase.model)
+        train = training_of(scope, phase.model)
         if train is None:
             continue
         trained, judged = _sources(scope, train.data), _sources(scope, phase.data)
         if any(output == "test" for _, output in trained):
             continue  # the training is the mistake
         if trained & judged or judged & _before(scope, trained) or trained & _before(scope, judged):
-            message = f"'{phase.data}' has rows that the model was trained on: its metrics will look too good"
-            hint = "divide the data with a split: train on its train part, evaluate on its test part"
+            measured = isinstance(phase, EvaluateSpec)
+            looks = "its metrics will look too good" if measured else "it would explain what it knows by heart"
+            message = f"'{phase.data}' has rows that the model was trained on: {looks}"
+            hint = f"divide the data with a split: train on its train part, {phase.type} on its test part"
             yield Finding(
                 loc=("phases", name, "data"), code="seen-rows", message=message, hint=hint, severity="warning"
             )
 
 
-def _training(scope: Scope, reference: str) -> TrainSpec | None:
+def training_of(scope: Scope, reference: str) -> TrainSpec | None:
+    """Give the phase that trains the model that a reference means; None where it is not in the workflow."""
     phase = scope.workflow.phases.get(Reference.parse(reference).phase)
     if isinstance(phase, RegisterSpec):
         phase = scope.workflow.phases.get(Reference.parse(phase.model).phase)

@@ -77,6 +77,18 @@ def _evaluate(config: Any, context: RunContext) -> Outside:
     return Outside(state)
 
 
+def _explain(config: Any, context: RunContext) -> Outside:
+    wanted = ["scikit-learn"] + ["shap"] * ("shap" in config.methods) + ["fairlearn"] * bool(config.sensitive)
+    return Outside({"parameters": dict(context.parameters), **{name: _version(name) for name in wanted}})
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
 def code_digest(function: str) -> str:
     """Give the digest of the code behind 'package.module:function': all modules of its package, or a single module.
 
@@ -139,4 +151,5 @@ _LOOKS: dict[str, Callable[[Any, RunContext], Outside]] = {
     "split": _nothing,
     "train": _code,
     "evaluate": _evaluate,
+    "explain": _explain,
 }
