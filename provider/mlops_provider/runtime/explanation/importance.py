@@ -10,20 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.answers import Answers
-from mlops_provider.runtime.metrics import LOWER_IS_BETTER
+from mlops_provider.runtime.metrics import deciding, goodness, is_lower_better
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlops_provider.store.models import LoadedModel, Task
+    from mlops_provider.store.models import LoadedModel
 
-DEFAULT_SCORING: dict[Task, str] = {
-    "classification": "accuracy",
-    "multilabel": "f1",
-    "regression": "rmse",
-    "ranking": "ndcg",
-    "forecasting": "rmse",
-}
 CORRELATED = 0.8
 """Columns whose rank correlation exceeds this, either way, are also shuffled together."""
 
@@ -77,13 +70,16 @@ class _Scorer:
         self.model = model
         self.rest = frame.drop(columns=model.signature.names())
         self.scoring = scoring
-        self.sign = -1.0 if scoring in LOWER_IS_BETTER else 1.0
 
     def fit(self) -> None:
         """Say that there is nothing to fit."""
 
     def __call__(self, _estimator: Any, inputs: pd.DataFrame, _truth: Any = None) -> float:
-        """Give the score, more is better; DataError where these rows do not define it."""
+        """Give how good the score is, more is better."""
+        return goodness(self.scoring, self.score(inputs))
+
+    def score(self, inputs: pd.DataFrame) -> float:
+        """Give the score; DataError where these rows do not define it."""
         import pandas as pd
 
         undefined: dict[str, str] = {}
@@ -92,7 +88,7 @@ class _Scorer:
         if self.scoring not in found:
             reason = undefined.get(self.scoring, "these rows do not define it")
             raise DataError(f"'{self.scoring}' cannot be measured: {reason}", hint="choose another 'scoring'")
-        return self.sign * found[self.scoring]
+        return found[self.scoring]
 
 
 def permutation_importances(
@@ -104,7 +100,7 @@ def permutation_importances(
     """
     from sklearn.inspection import permutation_importance
 
-    scoring = scoring or DEFAULT_SCORING[model.signature.task]
+    scoring = scoring or deciding(model.signature.task)
     frame = frame.reset_index(drop=True)
     inputs = frame[model.signature.names()]
     scorer = _Scorer(model, frame, scoring)
@@ -113,14 +109,15 @@ def permutation_importances(
         Importance((str(name),), float(mean), float(spread))
         for name, mean, spread in zip(inputs, found.importances_mean, found.importances_std, strict=True)
     ]
-    score = scorer(None, inputs)
+    score = scorer.score(inputs)
     together = [
-        _shuffled_together(scorer, inputs, columns, score, repeats, seed) for columns in correlated_columns(inputs)
+        _shuffled_together(scorer, inputs, columns, goodness(scoring, score), repeats, seed)
+        for columns in correlated_columns(inputs)
     ]
     return Importances(
         scoring=scoring,
-        lower_is_better=scorer.sign < 0,
-        score=score * scorer.sign,
+        lower_is_better=is_lower_better(scoring),
+        score=score,
         columns=tuple(sorted(single, key=lambda one: -one.mean)),
         together=tuple(sorted(together, key=lambda one: -one.mean)),
     )
@@ -149,7 +146,7 @@ def correlated_columns(inputs: pd.DataFrame, threshold: float = CORRELATED) -> l
 
 
 def _shuffled_together(
-    scorer: _Scorer, inputs: pd.DataFrame, columns: tuple[str, ...], score: float, repeats: int, seed: int
+    scorer: _Scorer, inputs: pd.DataFrame, columns: tuple[str, ...], good: float, repeats: int, seed: int
 ) -> Importance:
     import numpy as np
 
@@ -158,5 +155,5 @@ def _shuffled_together(
     for _ in range(repeats):
         rows = random.permutation(len(inputs))
         moved = {name: inputs[name].iloc[rows].set_axis(inputs.index) for name in columns}
-        losses.append(score - scorer(None, inputs.assign(**moved)))
+        losses.append(good - scorer(None, inputs.assign(**moved)))
     return Importance(columns, float(np.mean(losses)), float(np.std(losses)))

@@ -6,6 +6,7 @@ from mlops_provider.runtime.metrics.metric import Metric
 from mlops_provider.runtime.metrics.table import (
     LOWER_IS_BETTER,
     METRICS,
+    deciding,
     find,
     goodness,
     is_lower_better,
@@ -15,6 +16,6 @@ from mlops_provider.runtime.metrics.table import (
 )
 
 __all__ = [
-    "LOWER_IS_BETTER", "METRICS", "Metric", "find", "goodness", "is_lower_better", "known", "measurable",
+    "LOWER_IS_BETTER", "METRICS", "Metric", "deciding", "find", "goodness", "is_lower_better", "known", "measurable",
     "usual",
 ]  # fmt: skip

@@ -24,6 +24,19 @@ LOWER_IS_BETTER = frozenset(
 )
 """Metrics of which less is better; of 'bias', less of its size."""
 
+_DECIDES: Mapping[str, str] = {
+    "classification": "accuracy",
+    "multilabel": "f1_micro",
+    "regression": "rmse",
+    "ranking": "ndcg",
+    "forecasting": "rmse",
+}
+
+
+def deciding(task: str) -> str:
+    """Give the metric that decides where one must and none was chosen: in a search, in an importance."""
+    return _DECIDES[task]
+
 
 def is_lower_better(name: str) -> bool:
     """Say whether a smaller value of a known metric is better."""

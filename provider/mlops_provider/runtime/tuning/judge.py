@@ -14,7 +14,7 @@ from mlops_provider.exceptions import DataError, MlopsError
 from mlops_provider.refs import ModelRef
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.fitting import fit, is_classifier, make_estimator
-from mlops_provider.runtime.metrics import LOWER_IS_BETTER
+from mlops_provider.runtime.metrics import LOWER_IS_BETTER, deciding
 from mlops_provider.runtime.preprocess import column_type
 from mlops_provider.runtime.signature import signature_of
 from mlops_provider.runtime.tuning.folds import folds, some
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 LEAST_TRIALS = 5
 """So many trials finish before one may be given up, as in Optuna's MedianPruner."""
 _LONGEST = 600
-_DEFAULTS = {"regression": "rmse", "forecasting": "rmse", "ranking": "ndcg", "multilabel": "f1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Judge:
     def of(cls, config: TrainSpec, tune: TuneSpec, data: TrainingData, context: RunContext) -> Judge:
         """Look at the data and make the folds."""
         task = task_of(config, data, context)
-        metric = tune.scoring or _DEFAULTS.get(task, "accuracy")
+        metric = tune.scoring or deciding(task)
         goal = Goal(metric, metric in LOWER_IS_BETTER)
         return cls(config, tune, data, context, task, goal, folds(config, data, task, tune.cv))
 
