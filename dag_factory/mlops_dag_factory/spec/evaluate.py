@@ -73,7 +73,9 @@ class EvaluateSpec(CheckpointSpec):
         default_factory=list,
         description="Conditions that must hold, over <metric>, champion.<metric>, gain.<metric>.value, .low, .high and "
         ".p_value (the gain over the champion on the same rows, above 0 is better, with its 95 % interval), "
-        "worst.<metric> (in the worst slice), parameters.<name>.",
+        "worst.<metric> (its worst value in any slice of one condition: the tenths of a number or a time, the values "
+        "of any other column, missing; slices with fewer than minimum_rows or without a value do not count), "
+        "parameters.<name>.",
     )
     compare_to: Literal["champion", "none"] = Field(
         default="champion", description="Model to compare with on the same rows."
@@ -81,4 +83,9 @@ class EvaluateSpec(CheckpointSpec):
     name: str = Field(default="", description="Name in the registry of the champion; default: the workflow's id.")
     slices: Literal["auto", "none"] | SlicesSpec = Field(
         default="auto", description="auto: the worst slices are found among all features; none; or where to look."
+    )
+    evidently: Literal["auto"] | bool = Field(
+        default="auto",
+        description="Evidently's own classification or regression report beside ours (4 MB, five seconds of a second "
+        "process, on at most 5,000 rows); auto: from 1,000 rows on.",
     )
