@@ -128,6 +128,16 @@ class SizeMismatchError(StoreError):
         )
 
 
+class DamagedDocumentError(StoreError):
+    """A document of the store cannot be understood."""
+
+    retryable = False
+
+    def __init__(self, uri: str, reason: str) -> None:
+        self.uri = uri
+        super().__init__(f"{uri} is damaged: {reason}", hint="restore this file from a backup; nothing is overwritten")
+
+
 class ConflictError(StoreError):
     """Another writer changed a document first."""
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "profile": f"{_PACKAGE}.data:profile_source",
     "cache": f"{_PACKAGE}.cache:cache",
     "serve": f"{_PACKAGE}.serve:serve",
+    "serve-key": f"{_PACKAGE}.serve:serve_key",
     "services": f"{_PACKAGE}.services:services",
 }
 """Name of a command -> 'module:command'."""

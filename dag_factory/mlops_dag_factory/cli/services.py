@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from mlops_provider.settings import store_url_from_environment
-from mlops_provider.store.services import Service, list_services, live_reports, service_history
+from mlops_provider.store.service_reports import live_reports
+from mlops_provider.store.services import Service, list_services, service_history
 from mlops_provider.store.store import Store
 
 _STORE_HELP = "Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
@@ -60,12 +61,20 @@ def _row(state: Service) -> dict[str, Any]:
     primary, change = state.primary, state.change
     return {
         "service": state.name,
-        "version": primary.version if primary else "none",
+        "version": _traffic(state) or "none",
         "digest": primary.model.digest[:12] if primary else "",
         "since": change.at if change else "",
         "action": change.action if change else "",
         "by": change.by if change else "",
     }
+
+
+def _traffic(state: Service) -> str:
+    """Give the versions with their shares, where there are several, and who answers in the shadow or stands by."""
+    shares = [f"{found.version} ({found.weight} %)" for found in state.versions]
+    text = ", ".join(shares) if len(shares) > 1 else "".join(found.version for found in state.versions)
+    others = {"shadow": state.shadow, "alternate": state.alternate}
+    return "; ".join([text, *(f"{role} {found.version}" for role, found in others.items() if found)])
 
 
 def _servers(store: Store, state: Service) -> list[dict[str, str]]:
@@ -74,7 +83,7 @@ def _servers(store: Store, state: Service) -> list[dict[str, str]]:
     servers = []
     for report in live_reports(store, state.workflow, state.environment):
         status, message = report.status(digest) if digest else ("idle", "")
-        servers.append({"url": report.url, "status": status, "message": message})
+        servers.append({"url": report.url, "status": status, "message": message or report.trouble})
     return servers
 
 

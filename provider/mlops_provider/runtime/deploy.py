@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.exceptions import UNDONE, ConfigError, ServiceError, ServiceFailedError
 from mlops_provider.refs import ModelRef, ServiceRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
-from mlops_provider.store.services import (
-    Action,
-    Change,
-    ServedVersion,
-    Service,
-    now,
-    restore,
-    set_version,
-    wait_until_ready,
-)
+from mlops_provider.store.service_reports import wait_until_ready
+from mlops_provider.store.services import Action, Change, ServedVersion, Service, now, restore, set_version
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.deploy import DeploySpec

@@ -177,10 +177,11 @@ def _window_query(
     features = "".join(f", {identifier(name)}" for name in names)
     query = (
         "SELECT request_id, row, ts, version, latency_ms, status, probability, "
-        f"TRY_CAST(prediction AS {SQL_TYPES[signature.target_type]}) AS prediction{features} FROM {source}"
+        f"TRY_CAST(prediction AS {SQL_TYPES[signature.target_type]}) AS prediction{features} FROM {source} "
+        "WHERE role <> 'shadow'"  # nobody got to see a shadow's answer
     )
     if since is not None:
-        query += f" WHERE ts >= TIMESTAMPTZ {literal(since.isoformat())}"
+        query += f" AND ts >= TIMESTAMPTZ {literal(since.isoformat())}"
     query += " ORDER BY ts DESC, request_id, row"
     return query if rows is None else f"{query} LIMIT {rows}"
 

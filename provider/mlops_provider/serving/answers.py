@@ -17,8 +17,11 @@ _NAMES = {"string": "BYTES", "timestamp": "BYTES", "boolean": "BOOL", "integer":
 class RefusedError(Exception):
     """A request that is answered with an error status."""
 
-    def __init__(self, status: int, message: str, hint: str = "") -> None:
+    def __init__(
+        self, status: int, message: str, hint: str = "", *, headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
         self.status = status
+        self.headers = headers
         self.message = message
         self.hint = hint
         super().__init__(message)
@@ -33,8 +36,8 @@ def inference_answer(served: ServedModel, answer: Answer, request_id: str) -> di
     """Give predictions and, where there are, probabilities (n x classes) as output tensors."""
     predictions = answer.predictions
     kind = _DATATYPES.get(predictions.dtype.kind, "BYTES")
-    data = predictions.tolist() if kind != "BYTES" else [str(value) for value in predictions]
-    outputs = [{"name": "predict", "shape": [len(predictions)], "datatype": kind, "data": data}]
+    data = predictions.ravel().tolist() if kind != "BYTES" else [str(value) for value in predictions.ravel()]
+    outputs = [{"name": "predict", "shape": list(predictions.shape), "datatype": kind, "data": data}]
     if answer.probabilities is not None:
         shape, flat = list(answer.probabilities.shape), answer.probabilities.ravel().tolist()
         outputs.append({"name": "probabilities", "shape": shape, "datatype": "FP64", "data": flat})
@@ -49,13 +52,14 @@ def description(name: str, served: ServedModel) -> dict[str, Any]:
         {"name": feature.name, "datatype": _NAMES.get(feature.type, "FP64"), "shape": [-1]}
         for feature in signature.features
     ]
-    outputs: list[dict[str, Any]] = [{"name": "predict", "datatype": _NAMES[signature.target_type], "shape": [-1]}]
+    shape = [-1, len(signature.labels)] if signature.labels else [-1]
+    outputs: list[dict[str, Any]] = [{"name": "predict", "datatype": _NAMES[signature.target_type], "shape": shape}]
     if signature.classes:
         outputs.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, len(signature.classes)]})
     return {
         "name": name,
         "versions": [served.version.version],
-        "platform": "sklearn",
+        "platform": served.engine,
         "inputs": inputs,
         "outputs": outputs,
     }

@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.serving.answers import RefusedError
+from mlops_provider.serving.callers import ANYONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mlops_provider.serving.callers import Caller, Callers
     from mlops_provider.serving.follower import Follower
     from mlops_provider.serving.host import Host
     from mlops_provider.serving.model import ServedModel
 
 
 class Directory:
-    """Finds hosts and models by the parts of a path; refuses with 401, 404 or 503."""
+    """Finds hosts and models by the parts of a path, for callers who may use them; refuses with 403, 404 or 503."""
 
-    def __init__(self, follower: Follower, token: str = "") -> None:
+    def __init__(self, follower: Follower, callers: Callers) -> None:
         self.follower = follower
-        self._expected = f"Bearer {token}".encode() if token else b""
+        self.callers = callers
 
-    def authorize(self, header: bytes) -> None:
-        """Refuse callers without the token, where there is one."""
-        if self._expected and not secrets.compare_digest(header, self._expected):
-            raise RefusedError(401, "a token is needed", "send 'Authorization: Bearer <token>'")
-
-    def host(self, where: Mapping[str, Any]) -> Host:
+    def host(self, where: Mapping[str, Any], caller: Caller = ANYONE) -> Host:
         """Give the host of a service: the only one, or the one that `workflow` and `environment` name."""
         workflow, environment = where.get("workflow"), where.get("environment")
         key = (workflow, environment) if workflow and environment else self.follower.only
         host = self.follower.hosts.get(key) if key else None
         if host is None:
-            known = ", ".join(f"/{workflow}/{environment}" for workflow, environment in sorted(self.follower.hosts))
+            known = ", ".join(f"/{found.name}" for found in self.hosts(caller))
             raise RefusedError(404, "there is no such service here", f"services: {known or 'none yet'}")
+        caller.require(host.name)
         name = where.get("name") or host.workflow
         if name != host.workflow:
             raise RefusedError(404, f"there is no model '{name}' here", f"its name is {host.workflow}")
         return host
 
-    def model(self, where: Mapping[str, Any]) -> tuple[Host, ServedModel]:
-        """Give host and active model; a `version` must be the active one."""
-        host = self.host(where)
-        served = host.active
-        if served is None:
+    def hosts(self, caller: Caller) -> list[Host]:
+        """Give the hosts of all services that a caller may use, by name."""
+        return [host for _, host in sorted(self.follower.hosts.items()) if caller.may(host.name)]
+
+    def named(self, host: Host, version: str | None) -> ServedModel:
+        """Give the model of a version; of none: the one with most of the traffic."""
+        lineup = host.lineup
+        if lineup.primary is None:
             raise RefusedError(503, f"{host.name} has no model yet", host.reason())
-        version = where.get("version") or served.version.version
-        if version != served.version.version:
-            raise RefusedError(404, f"version {version} does not answer", f"version {served.version.version} does")
-        return host, served
+        if not version:
+            return lineup.primary
+        served = lineup.named(version)
+        if served is None:
+            known = ", ".join(served.version.version for served in lineup.served)
+            raise RefusedError(404, f"version {version} does not answer", f"these do: {known}")
+        return served

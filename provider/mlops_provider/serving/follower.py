@@ -7,18 +7,15 @@ import threading
 from typing import TYPE_CHECKING
 
 from mlops_provider.serving.host import Host
-from mlops_provider.store.services import (
-    ServerReport,
-    list_services,
-    now,
-    remove_report,
-    sweep_reports,
-    write_report,
-)
+from mlops_provider.serving.model import load_served
+from mlops_provider.store.service_reports import ServerReport, remove_report, sweep_reports, write_report
+from mlops_provider.store.services import list_service_names, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mlops_provider.serving.model import ServedModel
+    from mlops_provider.store.services import ServedVersion
     from mlops_provider.store.store import Store
 
 POLL_SECONDS = 0.5
@@ -38,12 +35,14 @@ class Follower:
         *,
         only: tuple[str, str] | None = None,
         on_switch: Callable[[Host], None] = lambda _: None,
+        load: Callable[[Store, ServedVersion], ServedModel] = load_served,
     ) -> None:
         self.store = store
         self.server_id = server_id
         self.only = only
-        self.hosts: dict[tuple[str, str], Host] = {only: Host(store, *only)} if only else {}
-        self.started = False
+        self._load = load
+        self.hosts: dict[tuple[str, str], Host] = {only: Host(store, *only, load)} if only else {}
+        self.looked = threading.Event()
         self._url = url
         self._on_switch = on_switch
         self._stop = threading.Event()
@@ -55,6 +54,11 @@ class Follower:
         """Start following."""
         for thread in self._threads:
             thread.start()
+
+    @property
+    def started(self) -> bool:
+        """Whether every record was read once, and what it names was loaded or refused."""
+        return self.looked.is_set()
 
     def close(self) -> None:
         """Stop following and take the reports back."""
@@ -69,27 +73,36 @@ class Follower:
                 _LOG.warning("the report of %s could not be removed", host.name)
 
     def _watch(self) -> None:
-        trouble = ""
+        trouble: dict[str, str] = {}
         while not self._stop.is_set():
-            try:
-                self._find()
-                for host in self.hosts.values():
-                    before = host.state
-                    if host.follow():
-                        self._on_switch(host)
-                    if host.state is not before:
-                        self._changed.set()
-                self.started, trouble = True, ""
-            except Exception as err:  # noqa: BLE001 (the thread must outlive a store that is away)
-                trouble = self._away(err, trouble)
+            sound = self._attempt("", trouble, self._find)
+            for host in self.hosts.values():  # the trouble of one is not the others'
+                sound &= self._attempt(host.name, trouble, lambda host=host: self._follow(host))  # type: ignore[misc]
+            if sound:
+                self.looked.set()
             self._stop.wait(POLL_SECONDS)
+
+    def _attempt(self, name: str, trouble: dict[str, str], work: Callable[[], None]) -> bool:
+        try:
+            work()
+        except Exception as err:  # noqa: BLE001 (the thread must outlive a store that is away)
+            trouble[name] = self._away(err, trouble.get(name, ""))
+            return False
+        trouble[name] = ""
+        return True
+
+    def _follow(self, host: Host) -> None:
+        before = host.state
+        if host.follow():
+            self._on_switch(host)
+        if host.state is not before:
+            self._changed.set()
 
     def _find(self) -> None:
         if self.only is None:
-            for service in list_services(self.store):
-                key = (service.workflow, service.environment)
+            for key in list_service_names(self.store):
                 if key not in self.hosts:
-                    self.hosts = {**self.hosts, key: Host(self.store, *key)}
+                    self.hosts = {**self.hosts, key: Host(self.store, *key, self._load)}
 
     def _report(self) -> None:
         trouble, swept = "", set[str]()
@@ -106,6 +119,7 @@ class Follower:
                         at=now(),
                         revision=state.revision,
                         versions=state.versions,
+                        trouble=state.trouble,
                     )
                     write_report(self.store, host.workflow, host.environment, report)
                 trouble = ""

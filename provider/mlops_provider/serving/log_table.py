@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from mlops_provider.serving.prediction_log import Entry
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ANSWERED = 200
-DICTIONARIES = ["request_id", "model", "version", "digest", "environment", "role"]
+DICTIONARIES = ["request_id", "model", "version", "digest", "environment", "role", "entity_id"]
 """The columns that repeat; the others are written faster without a dictionary."""
 
 
@@ -42,13 +42,23 @@ def log_table(entries: list[Entry]) -> pa.Table:
         "version": always(first.served.version.version),
         "digest": always(first.served.loaded.ref.digest),
         "environment": always(first.environment),
-        "role": always("primary"),
-        "prediction": np.concatenate([entry.answer.predictions for entry in entries]),
+        "role": always(first.role),
+        "prediction": _predictions(entries),
         "probability": _probabilities(entries, rows),
         "latency_ms": np.asarray([entry.latency_ms for entry in entries])[whose],
         "status": np.full(rows, ANSWERED, dtype=np.int16),
+        "entity_id": pa.array([entry.entity_id or None for entry in entries], pa.string()).take(pa.array(whose)),
     }
     return pa.table({**columns, **_features(entries)})
+
+
+def _predictions(entries: list[Entry]) -> Any:
+    """Give one value for each row, or the list of a multilabel model's."""
+    import numpy as np
+    import pyarrow as pa
+
+    predictions = np.concatenate([entry.answer.predictions for entry in entries])
+    return predictions if predictions.ndim == 1 else pa.array(predictions.tolist())
 
 
 def _probabilities(entries: list[Entry], rows: int) -> Any:
@@ -57,7 +67,7 @@ def _probabilities(entries: list[Entry], rows: int) -> Any:
     import pyarrow as pa
 
     given = [entry.answer.probabilities for entry in entries if entry.answer.probabilities is not None]
-    if not given:
+    if not given or not entries[0].served.signature.classes:
         return pa.nulls(rows, pa.float64())
     predictions = np.concatenate([entry.answer.predictions for entry in entries])
     places = np.searchsorted(np.asarray(entries[0].served.signature.classes), predictions)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
+import time
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,8 @@ from mlops_provider.serving.payload import Rows
 from mlops_provider.store.models import PREDICTION_COLUMN, LoadedModel, load_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from mlops_provider.store.services import ServedVersion
@@ -20,6 +24,11 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+EXTREME = 1e15
+"""Numbers larger than this may be answered with a refusal; smaller ones a model must be able to answer."""
+SLOW_SECONDS = 0.02
+_LOG = logging.getLogger(__name__)
+_ROW_BY_ROW = frozenset({"classification", "multilabel", "regression"})
 _TOLERANCE = 1e-9
 _ARGMAX = ("sklearn.ensemble._hist_gradient_boosting", "sklearn.ensemble._forest", "sklearn.tree")
 """Where predict is, by its definition, the class with the highest probability: one computation gives both."""
@@ -33,9 +42,19 @@ class Answer:
     probabilities: Array | None
     inputs: Any
 
+    def part(self, start: int, stop: int) -> Answer:
+        """Give the answer for some of the rows."""
+        inputs = self.inputs[start:stop]
+        probabilities = None if self.probabilities is None else self.probabilities[start:stop]
+        return Answer(self.predictions[start:stop], probabilities, inputs)
+
+
+class NotFiniteError(Exception):
+    """A model gave NaN or infinity for values that are not extreme."""
+
 
 class ServedModel:
-    """One version in memory."""
+    """One version in memory. `slow` says that one row takes so long that others must be answered meanwhile."""
 
     def __init__(self, version: ServedVersion, loaded: LoadedModel) -> None:
         self.version = version
@@ -46,6 +65,10 @@ class ServedModel:
         estimator = self._direct[-1] if self._direct else getattr(loaded.pipeline, "steps", [("", None)])[-1][1]
         self._argmax = bool(self.signature.classes) and type(estimator).__module__.startswith(_ARGMAX)
         self._has_probabilities = hasattr(loaded.pipeline, "predict_proba")
+        self.batches = self.signature.task in _ROW_BY_ROW
+        self.slow = False
+        self.engine = "scikit-learn"
+        self._fast: Callable[[Any], Answer] | None = None
 
     def as_version(self, version: ServedVersion) -> ServedModel:
         """Give the same model under another version's name."""
@@ -55,11 +78,81 @@ class ServedModel:
 
     def predict(self, rows: Rows, *, booleans: bool = True) -> Answer:
         """Predict; RequestError names what is wrong with the rows."""
-        inputs = self.features.read(rows, booleans=booleans)
+        return self.answer(self.features.read(rows, booleans=booleans))
+
+    def answer(self, inputs: Any) -> Answer:
+        """Predict for what `features.read` gave.
+
+        RequestError: the model does not take these values; NotFiniteError: it gave NaN or infinity for ordinary ones.
+        """
         try:
-            return self._answer(inputs)
+            answer = self._fast(inputs) if self._fast else self._answer(inputs)
         except (ValueError, TypeError) as err:
             raise RequestError(f"the model does not take these values: {' '.join(str(err).split())[:300]}") from err
+        if answer.predictions.dtype.kind == "f":
+            self._check_finite(answer)
+        return answer
+
+    def answer_each(self, inputs: list[Any]) -> list[Answer | Exception]:
+        """Predict several requests at once; where that fails, one by one, so that each gets its own answer or error."""
+        if len(inputs) > 1:
+            import numpy as np
+            import pandas as pd
+
+            try:
+                whole = pd.concat(inputs, ignore_index=True) if _is_frame(inputs[0]) else np.concatenate(inputs)
+                answer = self.answer(whole)
+            except Exception:  # noqa: BLE001 (the fault of one of them: it is found below)
+                _LOG.debug("a batch of %d failed", len(inputs))
+            else:
+                ends = np.cumsum([len(given) for given in inputs]).tolist()
+                return [answer.part(start, stop) for start, stop in zip([0, *ends], ends, strict=False)]
+        found: list[Answer | Exception] = []
+        for given in inputs:
+            try:
+                found.append(self.answer(given))
+            except Exception as err:  # noqa: BLE001 (given to the one who asked)
+                found.append(err)
+        return found
+
+    def use(self, fast: Callable[[Any], Answer], engine: str) -> None:
+        """Predict by another engine from now on."""
+        self._fast, self.engine = fast, engine
+
+    def slow_answer(self, inputs: Any) -> Answer:
+        """Predict by scikit-learn, whatever engine is in use: what another engine is compared with."""
+        return self._answer(inputs)
+
+    def direct_pipeline(self) -> Any:
+        """Give the pipeline for matrices in the signature's order, or None where columns are picked by name."""
+        from sklearn.pipeline import make_pipeline
+
+        return make_pipeline(*self._direct) if self._direct else None
+
+    def golden_inputs(self) -> Any:
+        """Give the golden rows as requests bring them."""
+        return self.features.read(self.golden_rows())
+
+    def golden_rows(self) -> Rows:
+        """Give the golden rows as JSON would: missing values None, times as text."""
+        frame = self.loaded.golden()[self.features.names]
+        cells = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+        if "timestamp" in self.features.types:
+            cells = [[_text(value) for value in row] for row in cells]
+        return Rows(self.features.names, cells)
+
+    def _check_finite(self, answer: Answer) -> None:
+        import numpy as np
+
+        finite = np.isfinite(answer.predictions).reshape(len(answer.predictions), -1).all(axis=1)
+        if finite.all():
+            return
+        row = int((~finite).argmax())
+        inputs = answer.inputs
+        given = self.features.frame(inputs).iloc[[row]].select_dtypes("number").to_numpy()
+        if (np.abs(given) > EXTREME).any():
+            raise RequestError(f"row {row}: the model gives no finite number for values as large as these")
+        raise NotFiniteError(f"version {self.version.version} gave {answer.predictions[row]} for row {row}")
 
     def _answer(self, inputs: Any) -> Answer:
         if self._direct is None:
@@ -77,16 +170,15 @@ class ServedModel:
         """Predict the golden rows the way requests are; ModelLoadError when an answer is not that of the training."""
         import numpy as np
 
-        golden = self.loaded.golden()
-        expected = golden[PREDICTION_COLUMN].to_numpy()
-        frame = golden[self.features.names]
-        cells = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
-        if "timestamp" in self.features.types:
-            cells = [[_text(value) for value in row] for row in cells]
+        expected = self.loaded.golden()[PREDICTION_COLUMN].to_numpy()
+        rows = self.golden_rows()
         try:
-            found = self.predict(Rows(self.features.names, cells)).predictions
-        except RequestError as err:
-            raise ModelLoadError(f"the golden rows cannot be predicted: {err.message}") from err
+            found = self.predict(rows).predictions
+            started = time.perf_counter()
+            self.predict(Rows(rows.names, rows.cells[:1]))
+            self.slow = time.perf_counter() - started > SLOW_SECONDS
+        except (RequestError, NotFiniteError) as err:
+            raise ModelLoadError(f"the golden rows cannot be predicted: {err}") from err
         if expected.dtype.kind == "f":
             same = np.isclose(found.astype(float), expected, rtol=_TOLERANCE, atol=_TOLERANCE)
         else:
@@ -131,6 +223,10 @@ def _direct_steps(pipeline: Any) -> list[Any] | None:
         if hasattr(step, "feature_names_in_"):
             del step.feature_names_in_
     return direct
+
+
+def _is_frame(inputs: Any) -> bool:
+    return hasattr(inputs, "columns")
 
 
 def _text(value: Any) -> Any:

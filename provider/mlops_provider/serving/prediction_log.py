@@ -10,13 +10,14 @@ import threading
 import time
 import uuid
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mlops_provider.serving.lineup import Role
     from mlops_provider.serving.model import Answer, ServedModel
     from mlops_provider.store.store import Store
 
@@ -37,6 +38,17 @@ class Entry:
     at: float
     latency_ms: float
     answer: Answer
+    role: Role = "primary"
+    entity_id: str = ""
+
+    @property
+    def service(self) -> str:
+        """Name of the service."""
+        return f"{self.workflow}/{self.environment}"
+
+    def of_shadow(self, served: ServedModel, answer: Answer, latency_ms: float) -> Entry:
+        """Give the entry of the same request as a shadow answered it."""
+        return replace(self, served=served, answer=answer, latency_ms=latency_ms, role="shadow")
 
     @property
     def rows(self) -> int:
@@ -92,10 +104,10 @@ class PredictionLog:
     def _flush(self) -> None:
         with self._lock:
             entries, self._entries = self._entries, deque()
-        groups: dict[tuple[str, str], list[Entry]] = {}
+        groups: dict[tuple[str, str, str], list[Entry]] = {}
         for entry in entries:
-            groups.setdefault((entry.folder(), entry.served.loaded.ref.digest), []).append(entry)
-        for (folder, _), group in groups.items():
+            groups.setdefault((entry.folder(), entry.served.loaded.ref.digest, entry.role), []).append(entry)
+        for (folder, *_), group in groups.items():
             rows = sum(entry.rows for entry in group)
             try:
                 self._write(folder, group)

@@ -1,65 +1,111 @@
-"""The server's metrics in Prometheus form."""
+"""The server's metrics in Prometheus form, of one process or summed over the workers that share a folder."""
 
 from __future__ import annotations
 
+import os
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from mlops_provider.serving.options import METRICS_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlops_provider.serving.lineup import Role
+
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_FAILURE = 500
+_WHO = ["service", "version", "role"]
 
 
 class Telemetry:
     """Counters of one server process, in a registry of its own."""
 
     def __init__(self) -> None:
+        self.folder = os.environ.get(METRICS_VARIABLE, "")
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "mlops_requests", "Requests by outcome.", ["service", "version", "status"], registry=self.registry
-        )
-        self._rows = Counter("mlops_rows", "Rows predicted.", ["service", "version"], registry=self.registry)
+        self._requests = self._counter("mlops_requests", "Requests by outcome.", [*_WHO, "status"])
+        self._errors = self._counter("mlops_errors", "Requests that the server failed to answer.", _WHO)
+        self._rows = self._counter("mlops_rows", "Rows predicted.", _WHO)
         self._seconds = Histogram(
-            "mlops_request_seconds", "Time to answer.", ["service"], buckets=_BUCKETS, registry=self.registry
+            "mlops_request_seconds", "Time to answer.", _WHO, buckets=_BUCKETS, registry=self.registry
         )
-        self._dropped = Counter("mlops_log_dropped_rows", "Predictions not logged.", registry=self.registry)
+        self._dropped = self._counter("mlops_log_dropped_rows", "Predictions not logged.", [])
+        shadow = ["service", "version"]
+        self._shadow_rows = self._counter("mlops_shadow_rows", "Rows that a shadow answered too.", shadow)
+        self._different = self._counter("mlops_shadow_differing_rows", "Rows that it answered otherwise.", shadow)
+        self._shadow_errors = self._counter("mlops_shadow_errors", "Requests that a shadow failed on.", shadow)
+        self._shadow_dropped = self._counter("mlops_shadow_dropped_rows", "Rows that a shadow was not asked.", shadow)
         self._info = Gauge(
             "mlops_model_info",
-            "1 for the version that answers.",
-            ["service", "version", "digest"],
+            "The percentage of the traffic of a version that answers.",
+            [*_WHO, "digest"],
             registry=self.registry,
+            multiprocess_mode="livemax",
         )
-        self._active: dict[str, tuple[str, str, str]] = {}
+        self._active: dict[str, set[tuple[str, str, str, str]]] = {}
         self._children = cache(self._find)
 
-    def _find(self, service: str, version: str, status: int) -> tuple[Any, Any, Any]:
+    def _counter(self, name: str, what: str, labels: list[str]) -> Counter:
+        return Counter(name, what, labels, registry=self.registry)
+
+    def _find(self, service: str, version: str, role: str, status: int) -> tuple[Any, Any, Any, Any]:
+        who = (service, version, role)
+        errors = self._errors.labels(*who)
         return (
-            self._requests.labels(service, version, str(status)),
-            self._seconds.labels(service),
-            self._rows.labels(service, version),
+            self._requests.labels(*who, str(status)),
+            self._seconds.labels(*who),
+            self._rows.labels(*who),
+            errors if status >= _FAILURE else None,
         )
 
-    def answered(self, service: str, version: str, status: int, rows: int, seconds: float) -> None:
+    def answered(self, service: str, version: str, role: str, status: int, rows: int, seconds: float) -> None:
         """Count a request."""
-        requests, times, counted = self._children(service, version, status)
+        requests, times, counted, errors = self._children(service, version, role, status)
         requests.inc()
         times.observe(seconds)
         if rows:
             counted.inc(rows)
+        if errors:
+            errors.inc()
 
     def dropped(self, rows: int) -> None:
         """Count predictions that were not logged."""
         self._dropped.inc(rows)
 
-    def active(self, service: str, version: str, digest: str) -> None:
-        """Say which version of a service answers; version '': none."""
-        before = self._active.pop(service, None)
-        if before:
-            self._info.remove(*before)
-        if version:
-            self._active[service] = labels = (service, version, digest[:16])
-            self._info.labels(*labels).set(1)
+    def shadowed(self, service: str, version: str, rows: int, different: int) -> None:
+        """Count what a shadow answered, and how many rows otherwise."""
+        self._shadow_rows.labels(service, version).inc(rows)
+        self._different.labels(service, version).inc(different)
+
+    def shadow_failed(self, service: str, version: str, requests: int) -> None:
+        """Count requests that a shadow failed on."""
+        self._shadow_errors.labels(service, version).inc(requests)
+
+    def shadow_dropped(self, service: str, version: str, rows: int) -> None:
+        """Count rows that a shadow was not asked, because its queue was full."""
+        self._shadow_dropped.labels(service, version).inc(rows)
+
+    def active(self, service: str, versions: Mapping[tuple[str, Role, str], int]) -> None:
+        """Say which versions of a service answer: (version, role, digest) -> percentage of the traffic."""
+        now = {(service, version, role, digest[:16]): weight for (version, role, digest), weight in versions.items()}
+        for labels in self._active.pop(service, set()) - now.keys():
+            if self.folder:
+                self._info.labels(*labels).set(0)  # the numbers of processes in a folder cannot be taken back
+            else:
+                self._info.remove(*labels)
+        for labels, weight in now.items():
+            self._info.labels(*labels).set(weight)
+        self._active[service] = set(now)
 
     def text(self) -> bytes:
         """Give all metrics as text."""
-        return generate_latest(self.registry)
+        if not self.folder:
+            return generate_latest(self.registry)
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        summed = CollectorRegistry()
+        MultiProcessCollector(summed, path=self.folder)  # type: ignore[no-untyped-call]
+        return generate_latest(summed)

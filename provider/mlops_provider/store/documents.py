@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.exceptions import ConflictError
+from mlops_provider.exceptions import ConflictError, DamagedDocumentError
 from mlops_provider.store.store import json_bytes
 
 if TYPE_CHECKING:
@@ -28,18 +28,20 @@ class Document:
     data: dict[str, Any]
 
 
+def revisions(store: Store, key: str) -> list[int]:
+    """Give the revisions that there are, oldest first."""
+    return [int(name.removesuffix(".json")) for name in store.files.list(key) if name.endswith(".json")]
+
+
 def read_document(store: Store, key: str) -> Document:
     """Read the latest revision."""
-    revisions = [name for name in store.files.list(key) if name.endswith(".json")]
-    if not revisions:
-        return Document(key, 0, {})
-    return _read(store, key, int(revisions[-1].removesuffix(".json")))
+    found = revisions(store, key)
+    return read_revision(store, key, found[-1]) if found else Document(key, 0, {})
 
 
 def history(store: Store, key: str) -> list[Document]:
     """Read all revisions, oldest first."""
-    names = [name for name in store.files.list(key) if name.endswith(".json")]
-    return [_read(store, key, int(name.removesuffix(".json"))) for name in names]
+    return [read_revision(store, key, revision) for revision in revisions(store, key)]
 
 
 def write_document(store: Store, key: str, data: dict[str, Any], *, after: int) -> Document:
@@ -50,5 +52,9 @@ def write_document(store: Store, key: str, data: dict[str, Any], *, after: int) 
     return Document(key, revision, data)
 
 
-def _read(store: Store, key: str, revision: int) -> Document:
-    return Document(key, revision, json.loads(store.files.read(f"{key}/{revision:0{_DIGITS}d}.json")))
+def read_revision(store: Store, key: str, revision: int) -> Document:
+    """Read one revision; DamagedDocumentError when it is not JSON."""
+    try:
+        return Document(key, revision, json.loads(store.files.read(f"{key}/{revision:0{_DIGITS}d}.json")))
+    except ValueError as err:
+        raise DamagedDocumentError(store.uri(f"{key}/{revision:0{_DIGITS}d}.json"), str(err)) from err

@@ -1,38 +1,37 @@
-"""Services: the deployment record that decides what runs, and what the model servers report about it.
+"""Services: the deployment record that decides what runs.
 
 The record of `<workflow>/<environment>` is a compare-and-set document; its revisions are its history. A change
-carries an id: the same change asked for twice (a retry after a crash) happens once.
+carries an id: the same change asked for twice (a retry after a crash) happens once. What the model servers say about
+it stands in `service_reports.py`.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from mlops_provider.exceptions import ConfigError, ConflictError, ServiceError, ServiceFailedError
+from mlops_provider.exceptions import ConfigError, ConflictError, DamagedDocumentError, ServiceError, StoreError
 from mlops_provider.refs import ModelRef
-from mlops_provider.store.documents import history, read_document, write_document
-from mlops_provider.store.store import json_bytes
+from mlops_provider.store.documents import history, read_document, read_revision, revisions, write_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mlops_provider.store.documents import Document
     from mlops_provider.store.store import Store
 
-Action = Literal["deploy", "release", "rollback", "restore"]
-ALIVE_SECONDS = 10.0
-_FORGOTTEN_SECONDS = 3600.0
+Action = Literal["deploy", "release", "weights", "shadow", "alternate", "rollback", "restore"]
 _POLL_SECONDS = 0.2
 _ATTEMPTS = 20
+_ALL = 100
+_ROLES = ("shadow", "alternate", "previous")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedVersion:
-    """A model version and its share of the traffic in percent."""
+    """A model version and its share of the traffic in percent; with 0 it is loaded and gets none."""
 
     version: str
     model: ModelRef
@@ -58,12 +57,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The state of a service: what should run. Revision 0: nothing was ever deployed."""
+    """The state of a service: what should run. Revision 0: nothing was ever deployed.
+
+    `versions` share the traffic by weight. `shadow` answers too, and is compared, never returned. `alternate` stands by
+    and answers where the version that should cannot. `previous` is what a rollback goes back to.
+    """
 
     workflow: str
     environment: str
     revision: int = 0
     versions: tuple[ServedVersion, ...] = ()
+    shadow: ServedVersion | None = None
+    alternate: ServedVersion | None = None
     previous: ServedVersion | None = None
     change: Change | None = None
 
@@ -82,36 +87,19 @@ class Service:
         """The version with most of the traffic."""
         return max(self.versions, key=lambda version: version.weight, default=None)
 
+    def named(self) -> dict[str, ServedVersion]:
+        """Give every version that the record names, by its name."""
+        others = [found for found in (self.previous, self.alternate, self.shadow) if found]
+        return {found.version: found for found in (*others, *self.versions)}
+
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form, as it stands in the record."""
         return {
             "service": self.name,
             "versions": [asdict(version) for version in self.versions],
-            "previous": asdict(self.previous) if self.previous else None,
+            **{name: asdict(found) if (found := getattr(self, name)) else None for name in _ROLES},
             "change": asdict(self.change) if self.change else None,
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerReport:
-    """What one model server says: where it is, and for each version whether it is loading, ready or failed."""
-
-    server_id: str
-    url: str
-    at: str
-    revision: int
-    versions: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    def age(self) -> float:
-        """Give the seconds since the report was written."""
-        return (datetime.now(UTC) - datetime.fromisoformat(self.at)).total_seconds()
-
-    def status(self, digest: str) -> tuple[str, str]:
-        """Give status and message of the version with a digest."""
-        for state in self.versions.values():
-            if state["digest"] == digest:
-                return state["status"], state.get("message", "")
-        return "unknown", ""
 
 
 def read_service(store: Store, workflow: str, environment: str) -> Service:
@@ -128,11 +116,27 @@ def service_history(store: Store, workflow: str, environment: str) -> list[Servi
 
 def list_services(store: Store) -> list[Service]:
     """Read every service in the store."""
+    return [read_service(store, *name) for name in list_service_names(store)]
+
+
+def list_service_names(store: Store) -> list[tuple[str, str]]:
+    """Give workflow and environment of every service in the store."""
     return [
-        read_service(store, workflow, environment)
+        (workflow, environment)
         for workflow in store.files.list("")
         for environment in store.files.list(f"{workflow}/services")
     ]
+
+
+def read_last_sound(store: Store, workflow: str, environment: str) -> Service:
+    """Read the newest revision that can be read: what a server starts from when the latest is damaged."""
+    empty = Service(workflow=workflow, environment=environment)
+    for revision in reversed(revisions(store, empty.key)):
+        try:
+            return _service(empty, read_revision(store, empty.key, revision))
+        except StoreError:
+            continue
+    return empty
 
 
 def set_version(store: Store, workflow: str, environment: str, version: ServedVersion, change: Change) -> Service:
@@ -140,19 +144,63 @@ def set_version(store: Store, workflow: str, environment: str, version: ServedVe
 
     A change that has been made already is not made again: the state is then the latest, which may be another's.
     """
-    for _ in range(_ATTEMPTS):
-        states = service_history(store, workflow, environment)
-        ids = [state.change.id for state in states if state.change]
-        if ids.count(change.id) > ids.count(_undone(change.id)):
-            return states[-1]
-        current = states[-1] if states else Service(workflow=workflow, environment=environment)
-        before = current.primary
-        previous = before if before and before.model.digest != version.model.digest else current.previous
-        try:
-            return _write(store, replace(current, versions=(version,), previous=previous, change=change))
-        except ConflictError:
-            time.sleep(_POLL_SECONDS)
-    raise ServiceError(f"{workflow}/{environment} is changed by others all the time; try again")
+
+    def make(current: Service) -> Service:
+        shadow = current.shadow
+        if shadow and shadow.model.digest == version.model.digest:
+            shadow = None
+        return _with_versions(replace(current, shadow=shadow), (replace(version, weight=_ALL),))
+
+    return _change(store, workflow, environment, change, make)
+
+
+def set_weights(
+    store: Store,
+    workflow: str,
+    environment: str,
+    weights: Mapping[str, int],
+    change: Change,
+    *,
+    models: Iterable[ModelRef] = (),
+    after: int | None = None,
+) -> Service:
+    """Divide the traffic among versions, in whole percent; the state that is reached.
+
+    Versions are named as the record names them; `models` are those that it does not know yet. A version of weight 0
+    is loaded and gets no traffic. `after` is the revision that the caller has seen: ConflictError when somebody has
+    changed the service since. The same change asked for twice happens once.
+    """
+    new = {model.version: ServedVersion(version=model.version, model=model) for model in models}
+    wrong = [f"{name}: {weight}" for name, weight in weights.items() if not 0 <= weight <= _ALL]
+    if wrong or sum(weights.values()) != _ALL:
+        shown = ", ".join(wrong) or f"{' + '.join(map(str, weights.values()))} = {sum(weights.values())}"
+        raise ConfigError(f"weights must be 0 to 100 and make 100 together, not {shown}")
+
+    def make(current: Service) -> Service:
+        known = current.named() | new
+        _require(weights, known, current.name)
+        order = [found.version for found in current.versions if found.version in weights]
+        order += [name for name in weights if name not in order]  # who was there stays first: a tie changes nothing
+        versions = tuple(replace(known[name], weight=weights[name]) for name in order)
+        return _with_versions(current, versions)
+
+    return _change(store, workflow, environment, change, make, after=after)
+
+
+def set_shadow(store: Store, workflow: str, environment: str, shadow: ModelRef | str | None, change: Change) -> Service:
+    """Let a version answer in the shadow, or with None no longer; the state that is reached."""
+    return _change(
+        store, workflow, environment, change, lambda current: replace(current, shadow=_role(current, shadow))
+    )
+
+
+def set_alternate(
+    store: Store, workflow: str, environment: str, alternate: ModelRef | str | None, change: Change
+) -> Service:
+    """Let a version stand by for what cannot answer, or with None no longer; the state that is reached."""
+    return _change(
+        store, workflow, environment, change, lambda current: replace(current, alternate=_role(current, alternate))
+    )
 
 
 def roll_back(store: Store, workflow: str, environment: str, change: Change) -> Service:
@@ -177,70 +225,6 @@ def restore(store: Store, broken: Service, reason: str) -> Service:
         return read_service(store, broken.workflow, broken.environment)
 
 
-def write_report(store: Store, workflow: str, environment: str, report: ServerReport) -> None:
-    """Write a server's report."""
-    store.files.write(_report_key(workflow, environment, report.server_id), json_bytes(asdict(report)))
-
-
-def remove_report(store: Store, workflow: str, environment: str, server_id: str) -> None:
-    """Take a server's report back: it ends."""
-    store.files.delete(_report_key(workflow, environment, server_id))
-
-
-def all_reports(store: Store, workflow: str, environment: str) -> list[ServerReport]:
-    """Read the reports of all servers, also of dead ones that could not take theirs back."""
-    folder = f"{workflow}/services/{environment}/servers"
-    reports = []
-    for name in store.files.list(folder):
-        try:
-            reports.append(ServerReport(**json.loads(store.files.read(f"{folder}/{name}"))))
-        except (FileNotFoundError, ValueError, TypeError):  # just removed, or not ours
-            continue
-    return reports
-
-
-def live_reports(store: Store, workflow: str, environment: str) -> list[ServerReport]:
-    """Read the reports of servers that are alive."""
-    return [report for report in all_reports(store, workflow, environment) if report.age() < ALIVE_SECONDS]
-
-
-def sweep_reports(store: Store, workflow: str, environment: str) -> None:
-    """Remove the reports of servers that have been dead for long."""
-    for report in all_reports(store, workflow, environment):
-        if report.age() > _FORGOTTEN_SECONDS:
-            remove_report(store, workflow, environment, report.server_id)
-
-
-def wait_until_ready(store: Store, service: Service, digest: str, timeout: float) -> list[ServerReport]:
-    """Wait until every live server has seen this state of the service and reports the digest ready.
-
-    ServiceError says what each server said, or that there is none; one that cannot run the version ends the wait
-    at once with ServiceFailedError.
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        reports = live_reports(store, service.workflow, service.environment)
-        current = [report for report in reports if report.revision >= service.revision]
-        states = {report.server_id: report.status(digest) for report in current}
-        failed = [f"{server}: {message}" for server, (status, message) in states.items() if status == "failed"]
-        if failed:
-            raise ServiceFailedError(f"{service.name} cannot run the version: {'; '.join(failed)}")
-        if reports and len(current) == len(reports) and all(status == "ready" for status, _ in states.values()):
-            return reports
-        if time.monotonic() > deadline:
-            break
-        time.sleep(_POLL_SECONDS)
-    if not reports:
-        raise ServiceError(
-            f"no model server follows {service.name}", hint=f"start one: mlops serve {service.name} --store {store.url}"
-        )
-    said = "; ".join(
-        f"{report.server_id} says '{' '.join(report.status(digest)).strip()}' at revision {report.revision}"
-        for report in reports
-    )
-    raise ServiceError(f"{service.name} was not ready at revision {service.revision} within {timeout:.0f} s: {said}")
-
-
 def now() -> str:
     """Give the time in UTC as ISO 8601 with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -250,21 +234,78 @@ def _undone(change_id: str) -> str:
     return f"{change_id}#undone"
 
 
-def _report_key(workflow: str, environment: str, server_id: str) -> str:
-    return f"{workflow}/services/{environment}/servers/{server_id}.json"
+def _change(
+    store: Store,
+    workflow: str,
+    environment: str,
+    change: Change,
+    make: Callable[[Service], Service],
+    *,
+    after: int | None = None,
+) -> Service:
+    """Write what `make` gives from the latest state, unless this change was made before."""
+    for _ in range(_ATTEMPTS):
+        states = service_history(store, workflow, environment)
+        ids = [state.change.id for state in states if state.change]
+        if ids.count(change.id) > ids.count(_undone(change.id)):
+            return states[-1]
+        current = states[-1] if states else Service(workflow=workflow, environment=environment)
+        if after is not None and current.revision != after:
+            raise ConflictError(store.uri(current.key), after)
+        try:
+            return _write(store, replace(make(current), change=change))
+        except ConflictError:
+            time.sleep(_POLL_SECONDS)
+    raise ServiceError(f"{workflow}/{environment} is changed by others all the time; try again")
+
+
+def _with_versions(current: Service, versions: tuple[ServedVersion, ...]) -> Service:
+    """Give the state with other versions; what had most of the traffic and has no longer is the previous one."""
+    before, made = current.primary, replace(current, versions=versions)
+    after = made.primary
+    moved = before and after and before.model.digest != after.model.digest
+    return replace(made, previous=before) if moved else made
+
+
+def _role(current: Service, given: ModelRef | str | None) -> ServedVersion | None:
+    if isinstance(given, ModelRef):
+        return ServedVersion(version=given.version, model=given, weight=0)
+    if given is None:
+        return None
+    _require([given], current.named(), current.name)
+    return replace(current.named()[given], weight=0)
+
+
+def _require(names: Iterable[str], known: Mapping[str, ServedVersion], service: str) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"{service} does not know version {', '.join(unknown)}",
+            hint=f"it knows {', '.join(sorted(known)) or 'none'}; give the model of another",
+        )
 
 
 def _service(empty: Service, document: Document) -> Service:
     if document.revision == 0:
         return empty
     data = document.data
-    return replace(
-        empty,
-        revision=document.revision,
-        versions=tuple(ServedVersion.from_dict(version) for version in data["versions"]),
-        previous=ServedVersion.from_dict(data["previous"]) if data["previous"] else None,
-        change=Change(**data["change"]) if data["change"] else None,
-    )
+    try:
+        return replace(
+            empty,
+            revision=document.revision,
+            versions=tuple(ServedVersion.from_dict(version) for version in data["versions"]),
+            shadow=_version(data.get("shadow")),
+            alternate=_version(data.get("alternate")),
+            previous=_version(data["previous"]),
+            change=Change(**data["change"]) if data["change"] else None,
+        )
+    except (KeyError, TypeError, AttributeError) as err:
+        where = f"{document.key}, revision {document.revision}"
+        raise DamagedDocumentError(where, f"{type(err).__name__}: {err}") from err
+
+
+def _version(given: Mapping[str, Any] | None) -> ServedVersion | None:
+    return ServedVersion.from_dict(given) if given else None
 
 
 def _write(store: Store, service: Service) -> Service:

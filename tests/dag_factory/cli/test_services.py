@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from mlops_dag_factory.cli.main import mlops
 from mlops_provider.refs import ModelRef
-from mlops_provider.store.services import Change, ServedVersion, ServerReport, now, set_version, write_report
+from mlops_provider.store.service_reports import ServerReport, write_report
+from mlops_provider.store.services import Change, ServedVersion, now, set_version
 from mlops_provider.store.store import Store
 
 

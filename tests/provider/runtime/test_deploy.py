@@ -19,7 +19,8 @@ from mlops_provider.runtime import tracking
 from mlops_provider.runtime.release import run as run_release
 from mlops_provider.runtime.test_service import _golden_mismatches
 from mlops_provider.store.models import MODEL_FILE, load_model
-from mlops_provider.store.services import Change, live_reports, now, read_service, roll_back, service_history
+from mlops_provider.store.service_reports import live_reports
+from mlops_provider.store.services import Change, now, read_service, roll_back, service_history
 
 
 @pytest.fixture

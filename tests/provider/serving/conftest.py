@@ -46,7 +46,15 @@ def with_words() -> pd.DataFrame:
     return frame
 
 
-def fit(frame: pd.DataFrame, *, seed: int = 0, mode: str = "auto", target: str = "target", regress: bool = False):
+def fit(
+    frame: pd.DataFrame,
+    *,
+    seed: int = 0,
+    mode: str = "auto",
+    target: str = "target",
+    regress: bool = False,
+    estimator=None,
+):
     """Give a fitted pipeline as the phase `train` makes it, and its signature."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -55,7 +63,8 @@ def fit(frame: pd.DataFrame, *, seed: int = 0, mode: str = "auto", target: str =
     names = [name for name in frame.columns if name != target]
     features = features_of(frame, names)
     cls = HistGradientBoostingRegressor if regress else HistGradientBoostingClassifier
-    pipeline = make_pipeline(cls(max_iter=20, random_state=seed, max_depth=2 + seed), features, mode)
+    estimator = estimator or cls(max_iter=20, random_state=seed, max_depth=2 + seed)
+    pipeline = make_pipeline(estimator, features, mode)
     pipeline.fit(frame[names], frame[target])
     signature = Signature(
         task="regression" if regress else "classification",

@@ -97,7 +97,7 @@ def test_layout_and_columns(yard, tumours, served):
     assert {name: types[name] for name in plain} == plain
     row = pd.read_parquet(file, partitioning=None).iloc[2]
     assert (row.request_id, row.row, row.model, row.version) == ("a", 2, "tumour", "1")
-    assert (row.environment, row.role, row.status, row.schema_version) == ("production", "primary", 200, 1)
+    assert (row.environment, row.role, row.status, row.schema_version) == ("production", "primary", 200, 2)
     assert row.digest == served.loaded.ref.digest
     assert row.ts == pd.Timestamp("2026-05-04 03:00", tz="UTC")
 

@@ -242,9 +242,10 @@ def test_metrics_count_requests_rows_and_the_model(shared, client, tumours):
     text = httpx.get(shared.servers[0].url + "/metrics").text
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
 
-    assert float(values['mlops_rows_total{service="tumour/production",version="1"}']) >= 40
-    assert float(values['mlops_requests_total{service="tumour/production",status="400",version="1"}']) >= 1
-    assert float(values['mlops_request_seconds_count{service="tumour/production"}']) >= 2
+    who = 'role="primary",service="tumour/production"'
+    assert float(values[f'mlops_rows_total{{{who},version="1"}}']) >= 40
+    assert float(values['mlops_requests_total{role="",service="tumour/production",status="400",version=""}']) >= 1
+    assert float(values[f'mlops_request_seconds_count{{{who},version="1"}}']) >= 1
     assert float(values["mlops_log_dropped_rows_total"]) == 0
     info = [name for name in values if name.startswith("mlops_model_info")]
     assert len(info) == 2

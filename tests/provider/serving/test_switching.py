@@ -11,7 +11,7 @@ import pytest
 
 from mlops_provider.exceptions import ServiceError, ServiceFailedError
 from mlops_provider.store.models import MODEL_FILE, load_model
-from mlops_provider.store.services import live_reports, wait_until_ready
+from mlops_provider.store.service_reports import live_reports, wait_until_ready
 
 SERVICE = ("tumour", "production")
 

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlops_provider.exceptions import ConfigError
+from mlops_provider.exceptions import ConfigError, ConflictError, DamagedDocumentError
 from mlops_provider.refs import ModelRef
+from mlops_provider.store.service_reports import (
+    ServerReport,
+    live_reports,
+    sweep_reports,
+    wait_until_ready,
+    write_report,
+)
 from mlops_provider.store.services import (
     Change,
     ServedVersion,
-    ServerReport,
     Service,
     list_services,
-    live_reports,
     now,
+    read_last_sound,
     read_service,
     restore,
     roll_back,
     service_history,
+    set_alternate,
+    set_shadow,
     set_version,
-    sweep_reports,
-    wait_until_ready,
-    write_report,
+    set_weights,
 )
 from mlops_provider.store.store import Store
 
@@ -52,6 +60,8 @@ def report(store, server, statuses, *, revision=1, age=0.0):
     versions = {name: {"status": status, "digest": f"d{name}", "message": ""} for name, status in statuses.items()}
     made = ServerReport(server_id=server, url=f"http://{server}", at=at, revision=revision, versions=versions)
     write_report(store, "camera", "production", made)
+    written = time.time() - age
+    os.utime(store.files.path(f"camera/services/production/servers/{server}.json"), (written, written))
 
 
 def test_a_service_that_was_never_deployed_is_empty(store):
@@ -167,3 +177,102 @@ def test_all_servers_must_have_seen_the_change(store):
     reports = wait_until_ready(store, service, "d1", timeout=5)
 
     assert sorted(found.revision for found in reports) == [1, 1]
+
+
+def weigh(store, weights, *, id_, models=(), after=None):
+    return set_weights(store, "camera", "production", weights, change(id_, "weights"), models=models, after=after)
+
+
+def shares(service):
+    return {found.version: found.weight for found in service.versions}
+
+
+def test_a_canary_grows_step_by_step_and_becomes_the_primary(store):
+    release(store, "1")
+
+    first = weigh(store, {"2": 10, "1": 90}, id_="a", models=[version("2").model])
+    again = weigh(store, {"2": 10, "1": 90}, id_="a", models=[version("2").model])
+    even = weigh(store, {"1": 50, "2": 50}, id_="b")
+    last = weigh(store, {"2": 100}, id_="c")
+
+    assert shares(first) == {"1": 90, "2": 10}
+    assert first == again
+    assert (even.primary.version, even.previous) == ("1", None)  # a tie moves nothing
+    assert (last.primary.version, last.previous.version) == ("2", "1")
+    back = roll_back(store, "camera", "production", change("undo", "rollback"))
+    assert shares(back) == {"1": 100}
+
+
+@pytest.mark.parametrize("weights", [{"1": 90}, {"1": 101, "2": -1}, {"1": 60, "2": 50}, {}])
+def test_weights_that_do_not_make_a_hundred_are_refused(store, weights):
+    release(store, "1")
+
+    with pytest.raises(ConfigError, match="make 100 together"):
+        weigh(store, weights, id_="a", models=[version("2").model])
+
+    assert read_service(store, "camera", "production").revision == 1
+
+
+def test_a_version_that_nobody_knows_is_named(store):
+    release(store, "1")
+
+    with pytest.raises(ConfigError, match="does not know version 7") as failure:
+        weigh(store, {"1": 90, "7": 10}, id_="a")
+
+    assert "it knows 1" in failure.value.hint
+
+
+def test_of_two_releases_at_once_one_is_refused(store):
+    seen = release(store, "1")
+    weigh(store, {"1": 90, "2": 10}, id_="a", models=[version("2").model], after=seen.revision)
+
+    with pytest.raises(ConflictError, match="another writer was first"):
+        weigh(store, {"1": 50, "3": 50}, id_="b", models=[version("3").model], after=seen.revision)
+
+    assert shares(read_service(store, "camera", "production")) == {"1": 90, "2": 10}
+
+
+def test_shadow_and_alternate_come_and_go(store):
+    release(store, "1")
+    set_shadow(store, "camera", "production", version("2").model, change("s", "shadow"))
+    both = set_alternate(store, "camera", "production", version("0").model, change("t", "alternate"))
+
+    released = release(store, "2")
+    gone = set_alternate(store, "camera", "production", None, change("u", "alternate"))
+
+    assert (both.shadow.version, both.alternate.version, shares(both)) == ("2", "0", {"1": 100})
+    assert released.shadow is None  # what answers is no shadow any more
+    assert (released.alternate.version, gone.alternate) == ("0", None)
+    assert read_service(store, "camera", "production") == gone
+
+
+def test_a_record_of_before_has_no_shadow(store):
+    content = release(store, "1").to_dict()
+    del content["shadow"], content["alternate"]
+    store.files.write("camera/services/production/record/0000000002.json", json.dumps(content).encode())
+
+    service = read_service(store, "camera", "production")
+
+    assert (service.revision, service.primary.version, service.shadow) == (2, "1", None)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"versions": [{}]}', b'{"versions": 5}', b"\xff"])
+def test_a_damaged_record_is_named(store, content):
+    release(store, "1")
+    store.files.write("camera/services/production/record/0000000002.json", content)
+
+    with pytest.raises(DamagedDocumentError, match=r"camera/services/production/record.*2.* is damaged"):
+        read_service(store, "camera", "production")
+
+    assert read_last_sound(store, "camera", "production").primary.version == "1"
+
+
+@pytest.mark.parametrize("skew", [-3600, 3600])
+def test_a_server_whose_clock_is_wrong_is_alive_while_it_writes(store, skew):
+    report(store, "a", {"1": "ready"}, age=skew)
+    os.utime(store.files.path("camera/services/production/servers/a.json"))
+
+    assert [found.server_id for found in live_reports(store, "camera", "production")] == ["a"]
+    long_ago = time.time() - 60
+    os.utime(store.files.path("camera/services/production/servers/a.json"), (long_ago, long_ago))
+    assert live_reports(store, "camera", "production") == []
