@@ -12,6 +12,7 @@ from mlops_provider.runtime import tracking
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.explanation.dependence import partial_dependences
+from mlops_provider.runtime.explanation.errors import find_errors
 from mlops_provider.runtime.explanation.fairness import measure_fairness
 from mlops_provider.runtime.explanation.findings import Findings
 from mlops_provider.runtime.explanation.gate_names import gate_names
@@ -33,11 +34,14 @@ if TYPE_CHECKING:
 
 def run(config: ExplainSpec, inputs: Inputs, context: RunContext) -> Outcome:
     """Explain the model on rows that it has not seen; judge the gates; publish a report."""
+    from threadpoolctl import threadpool_limits
+
     store = context.store()
     data: DatasetRef = one(inputs, "data", DatasetRef)
     model = load_model(store, one(inputs, "model", ModelRef))
     frame = sample_rows(store, data, model.signature, config.rows, config.seed)
-    findings = _find(config, model, frame, data.rows)
+    with threadpool_limits(1, user_api="openmp"):  # many short calls: threads that wait for one another cost the most
+        findings = _find(config, model, frame, data.rows)
     metrics, undefined = findings.metrics()
     rules = [_judge(gate, metrics, undefined, context.parameters, findings) for gate in config.gates]
     verdict = Verdict.of(rules)
@@ -74,6 +78,7 @@ def _find(config: ExplainSpec, model: LoadedModel, frame: pd.DataFrame, total: i
         importances=importances,
         shap=shap,
         fairness=tuple(fairness),
+        errors=find_errors(model, answers, frame, explained=shap is not None, seed=config.seed),
     )
     return replace(found, dependences=tuple(partial_dependences(model, frame, found.top())))
 

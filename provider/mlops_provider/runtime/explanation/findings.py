@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlops_provider.runtime.explanation.dependence import Dependence
+    from mlops_provider.runtime.explanation.errors import Errors
     from mlops_provider.runtime.explanation.fairness import Fairness, Gap
     from mlops_provider.runtime.explanation.importance import Importances
     from mlops_provider.runtime.explanation.shap_values import ShapValues
@@ -32,6 +33,7 @@ class Findings:
     shap: ShapValues | None = None
     fairness: tuple[Fairness, ...] = ()
     dependences: tuple[Dependence, ...] = ()
+    errors: Errors | None = None
 
     def favorable_class(self) -> str:
         """Give the class that is good for a person: the chosen one, or the second of two."""
@@ -83,5 +85,6 @@ class Findings:
             "importance": self.importances.to_dict() if self.importances else None,
             "shap": self.shap.to_dict() if self.shap else None,
             "partial_dependence": [one.to_dict() for one in self.dependences],
+            "errors": self.errors.to_dict() if self.errors else None,
             "fairness": [one.to_dict() for one in self.fairness],
         }

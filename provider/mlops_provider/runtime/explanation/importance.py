@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.answers import Answers
-from mlops_provider.runtime.metrics import deciding, goodness, is_lower_better
+from mlops_provider.runtime.metrics import deciding, find, goodness, is_lower_better
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,11 +63,23 @@ class Importances:
         }
 
 
+class _Predicting:
+    """A model that is not asked for probabilities, which a metric of predictions does not need."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.signature = model.signature
+        self.predict = model.predict
+
+    def probabilities(self, _frame: pd.DataFrame) -> None:
+        """Give none."""
+
+
 class _Scorer:
     """Measures rows whose features were changed; to scikit-learn it is the estimator and the scoring at once."""
 
     def __init__(self, model: LoadedModel, frame: pd.DataFrame, scoring: str) -> None:
-        self.model = model
+        needs = find(model.signature.kind, scoring).needs
+        self.model = _Predicting(model) if needs == "predictions" else model
         self.rest = frame.drop(columns=model.signature.names())
         self.scoring = scoring
 

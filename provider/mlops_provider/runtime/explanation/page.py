@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from mlops_provider.runtime.explanation.error_section import error_section
 from mlops_provider.runtime.explanation.fairness import MINIMUM_ROWS
 from mlops_provider.runtime.explanation.plots import Bar, bars, curve, legend, swarm
 from mlops_provider.runtime.report_page import markdown, page
@@ -28,17 +29,14 @@ CAVEAT = (
 _ROUNDING = 1e-12
 _SHOWN_BARS = 20
 _SHOWN_GROUPS = 30
-_STYLE = (
-    "<style>.grid{display:flex;flex-wrap:wrap;gap:1rem}.grid figure{margin:0}figcaption{font-size:.9rem}"
-    "td.number,th.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}.small{opacity:.6}</style>"
-)
+_STYLE = "<style>.small{opacity:.6}.below{margin-top:1.2rem}</style>"
 
 
 def summary(findings: Findings, verdict: Verdict) -> str:
     """Say in Markdown what the model looks at, whom it treats how, and how the gates ended."""
     sampled = "" if findings.rows == findings.total else f", a sample of {findings.total:,}"
     lines = [f"On {findings.rows:,} rows that the model has not seen{sampled}.", ""]
-    lines += [f"- {line}" for line in (*_looks(findings), *_treats(findings))]
+    lines += [f"- {line}" for line in (*_looks(findings), *_treats(findings), *_errs(findings))]
     judged = verdict.to_markdown() if verdict.rules else "**vacuous**: there is no gate, so nothing was judged.\n"
     return "\n".join([*lines, "", CAVEAT, "", judged])
 
@@ -57,7 +55,8 @@ def write_report(
     (folder / "report.json").write_bytes(json_bytes(content))
     (folder / "report.md").write_text(f"# {title}\n\n{words}")
     run = f"<p class=dim>Run <code>{escape(context.run_id)}</code></p>"
-    parts = (*_importance(findings), *_fairness(findings), *_shap(findings), *_dependence(findings))
+    errors = error_section(findings.errors, findings.signature) if findings.errors else ()
+    parts = (*_importance(findings), *_fairness(findings), *errors, *_shap(findings), *_dependence(findings))
     (folder / "report.html").write_text(page(title, _STYLE, run, markdown(words), *parts))
 
 
@@ -104,6 +103,18 @@ def _treats(findings: Findings) -> Iterator[str]:
         )
 
 
+def _errs(findings: Findings) -> Iterator[str]:
+    if findings.errors is not None:
+        worst = next(iter(findings.errors.slices), None)
+        if worst is None:
+            yield "**Where it errs:** no part of the rows is surely worse than the rest."
+        else:
+            yield (
+                f"**Where it errs:** where {_plain(worst.text)} ({worst.rows:,} {findings.errors.slices.units}) the mean "
+                f"loss is {number(worst.loss)}, elsewhere {number(worst.rest_loss)}."
+            )
+
+
 def number(value: float) -> str:
     """Write a number shortly; what is only rounding is 0."""
     return f"{value:.3g}" if abs(value) > _ROUNDING else "0"
@@ -123,9 +134,9 @@ def _importance(findings: Findings) -> Iterator[str]:
         return
     shown = found.columns[:_SHOWN_BARS]
     yield (
-        f"<h2>What it looks at: permutation importance</h2><p>What <b>{escape(found.scoring)}</b> loses when the "
-        "values of a column are shuffled among the rows, with one standard deviation over the repeats. Faint ones are "
-        "no more than noise; below zero is noise too.</p>"
+        f"<h2>What it looks at: permutation importance</h2><p>How much worse <b>{escape(found.scoring)}</b> gets when "
+        "the values of a column are shuffled among the rows, with one standard deviation over the repeats. Faint "
+        "ones are no more than noise; below zero is noise too.</p>"
     )
     yield bars(
         [
@@ -138,11 +149,11 @@ def _importance(findings: Findings) -> Iterator[str]:
         yield f"<p class=dim>{len(found.columns) - len(shown)} less important columns are in report.json.</p>"
     if found.together:
         rows = "".join(
-            f"<tr><td>{escape(', '.join(one.columns))}<td class=number>{_loss(one)}" for one in found.together
+            f"<tr><td>{escape(', '.join(one.columns))}<td class=n>{_loss(one)}" for one in found.together
         )
         yield (
             "<h3>Columns that go together</h3><p>Their rank correlation is above 0.8, so that one stands in for the "
-            f"other; shuffled together they cost:</p><table><tr><th>columns<th class=number>loss{rows}</table>"
+            f"other; shuffled together they cost:</p><table><tr><th>columns<th class=n>loss{rows}</table>"
         )
 
 
@@ -179,7 +190,7 @@ def _dependence(findings: Findings) -> Iterator[str]:
     figures = "".join(
         f"<figure><figcaption>{escape(one.feature)}</figcaption>{curve(one, low, high)}</figure>" for one in found
     )
-    yield f"<div class=grid>{figures}</div>"
+    yield f"<div class=plots>{figures}</div>"
 
 
 def _fairness(findings: Findings) -> Iterator[str]:
@@ -191,7 +202,7 @@ def _fairness(findings: Findings) -> Iterator[str]:
 
 def _groups(one: Fairness) -> str:
     rates = list(dict.fromkeys(rate for group in one.groups for rate in group.rates))
-    head = "".join(f"<th class=number>{rate.replace('_', ' ')}" for rate in rates)
+    head = "".join(f"<th class=n>{rate.replace('_', ' ')}" for rate in rates)
     shown = sorted(one.groups, key=lambda group: -group.rows)[:_SHOWN_GROUPS]
     rows = "".join(_group(group, rates) for group in one.groups if group in shown)
     notes = []
@@ -200,7 +211,7 @@ def _groups(one: Fairness) -> str:
     if len(one.groups) > len(shown):
         notes.append(f"{len(one.groups) - len(shown)} smaller groups are in report.json.")
     note = f"<p class=dim>{' '.join(notes)}</p>" if notes else ""
-    return f"<table><tr><th>group<th class=number>rows{head}{rows}</table>{note}"
+    return f"<table><tr><th>group<th class=n>rows{head}{rows}</table>{note}"
 
 
 def _group(group: Group, rates: list[str]) -> str:
@@ -208,24 +219,25 @@ def _group(group: Group, rates: list[str]) -> str:
     for rate in rates:
         if rate in group.rates:
             low, high = group.intervals[rate]
-            cells += f"<td class=number>{group.rates[rate]:.3g} <span class=dim>({low:.3g} to {high:.3g})</span>"
+            cells += f"<td class=n>{group.rates[rate]:.3g} <span class=dim>({low:.3g} to {high:.3g})</span>"
         else:
-            cells += "<td class='number dim'>not defined"
+            cells += "<td class='n dim'>not defined"
     faint = "" if group.compared else " class=small"
-    return f"<tr{faint}><td>{escape(group.name)}<td class=number>{group.rows:,}{cells}"
+    return f"<tr{faint}><td>{escape(group.name)}<td class=n>{group.rows:,}{cells}"
 
 
 def _gaps(one: Fairness, gate_name: str) -> str:
     rows = "".join(
-        f"<tr><td>{metric.replace('_', ' ')}<td class=number><b>{gap.value:.3g}</b><td class=number>"
+        f"<tr><td>{metric.replace('_', ' ')}<td class=n><b>{gap.value:.3g}</b><td class=n>"
         f"{gap.low:.3g} to {gap.high:.3g}<td>{escape(gap.said())}"
         for metric, gap in one.gaps.items()
     )
     rows += "".join(
-        f"<tr class=small><td>{metric.replace('_', ' ')}<td class=number>not defined<td><td>{escape(why)}"
+        f"<tr class=small><td>{metric.replace('_', ' ')}<td class=n>not defined<td><td>{escape(why)}"
         for metric, why in one.undefined.items()
     )
     return (
-        "<table><tr><th>metric<th class=number>value<th class=number>95 % interval<th>the groups that are furthest "
-        f"apart{rows}</table><p class=dim>In gates: <code>fairness.{escape(gate_name)}.&lt;metric&gt;</code>.</p>"
+        "<table class=below><tr><th>metric<th class=n>value<th class=n>95 % interval<th>the groups that "
+        f"are furthest apart{rows}</table><p class=dim>In gates: <code>fairness.{escape(gate_name)}.&lt;metric&gt;"
+        "</code>.</p>"
     )

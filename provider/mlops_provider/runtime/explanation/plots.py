@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.explanation.dependence import Dependence
     from mlops_provider.runtime.explanation.shap_values import ShapValues
 
-COLORS = ("#4c8bd6", "#e4694f", "#3fa779", "#a374d5", "#c9962b", "#5fb3c4")
+COLORS = tuple(f"var(--c{place})" for place in range(6))
 _NAMES, _WIDTH, _LINE = 190, 420, 24
 _RIGHT = 150
 _SWARM = 300
