@@ -338,3 +338,25 @@ def test_a_missing_extra_says_how_to_install_it(bench, monkeypatch, fields, modu
 
     with pytest.raises(MissingExtraError, match=rf"'{module}' is not installed.*\n.*airflow-provider-mlops\[explain\]"):
         explain(bench, model, data, **fields)
+
+
+def test_the_worst_slice_and_rows_are_shown_with_what_moved_their_answers(bench):
+    random = np.random.default_rng(2)
+    lines = []
+    for _ in range(900):
+        x, town = random.normal(), "north" if random.random() < 0.2 else "south"
+        y = (x > 0) if town == "south" else (random.random() < 0.5)
+        lines.append(f"{x:.4f},{town},{int(y)}\n")
+    data = bench.csv("towns.csv", "x,town,y\n" + "".join(lines))
+    spec = TrainSpec(data="d", target="y", estimator="sklearn.tree.DecisionTreeClassifier", parameters={"max_depth": 2})
+    model = bench.run(spec, {"data": data}).outputs["model"]
+
+    outcome = explain(bench, model, data, methods=["permutation", "shap"])
+
+    errors = report(bench, outcome)["errors"]
+    losses = [row["loss"] for row in errors["rows"]]
+    assert "town" in errors["slices"]["slices"][0]["text"]
+    assert losses == sorted(losses, reverse=True)
+    assert errors["unit"] == "probability"
+    assert all(set(row["because"]) <= {"x", "town"} and row["because"] for row in errors["rows"])
+    assert "**Where it errs:** where 'town = north'" in outcome.summary

@@ -5,8 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.runtime.evaluation.tables import cell, row_table, table
-from mlops_provider.runtime.plots.chart import number
+from mlops_provider.runtime.evaluation.tables import cell, number, row_table, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -110,8 +110,8 @@ def _errs(findings: Findings) -> Iterator[str]:
             yield "**Where it errs:** no part of the rows is surely worse than the rest."
         else:
             yield (
-                f"**Where it errs:** where {_plain(worst.text)} ({worst.rows:,} {findings.errors.slices.units}) the mean "
-                f"loss is {number(worst.loss)}, elsewhere {number(worst.rest_loss)}."
+                f"**Where it errs:** where {_plain(worst.text)} ({worst.rows:,} {findings.errors.slices.units}) the "
+                f"mean loss is {number(worst.loss)}, elsewhere {number(worst.rest_loss)}."
             )
 
 
@@ -148,9 +148,7 @@ def _importance(findings: Findings) -> Iterator[str]:
     if len(found.columns) > len(shown):
         yield f"<p class=dim>{len(found.columns) - len(shown)} less important columns are in report.json.</p>"
     if found.together:
-        rows = "".join(
-            f"<tr><td>{escape(', '.join(one.columns))}<td class=n>{_loss(one)}" for one in found.together
-        )
+        rows = "".join(f"<tr><td>{escape(', '.join(one.columns))}<td class=n>{_loss(one)}" for one in found.together)
         yield (
             "<h3>Columns that go together</h3><p>Their rank correlation is above 0.8, so that one stands in for the "
             f"other; shuffled together they cost:</p><table><tr><th>columns<th class=n>loss{rows}</table>"
