@@ -78,7 +78,7 @@ def _find(config: ExplainSpec, model: LoadedModel, frame: pd.DataFrame, total: i
         importances=importances,
         shap=shap,
         fairness=tuple(fairness),
-        errors=find_errors(model, answers, frame, explained=shap is not None, seed=config.seed),
+        errors=find_errors(model, answers, frame, shap=shap, seed=config.seed),
     )
     return replace(found, dependences=tuple(partial_dependences(model, frame, found.top())))
 

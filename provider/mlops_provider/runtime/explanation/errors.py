@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_provider.runtime.answers import Answers
+    from mlops_provider.runtime.explanation.shap_values import ShapValues
     from mlops_provider.runtime.slices import SliceSearch
     from mlops_provider.store.models import LoadedModel
 
@@ -36,11 +37,14 @@ class Errors:
         return {"slices": self.slices.to_dict(), "rows": list(self.rows), "unit": self.unit}
 
 
-def find_errors(model: LoadedModel, answers: Answers, frame: pd.DataFrame, *, explained: bool, seed: int = 0) -> Errors:
-    """Look for the worst slices among all columns that are no answer, and for the worst rows."""
+def find_errors(
+    model: LoadedModel, answers: Answers, frame: pd.DataFrame, *, shap: ShapValues | None, seed: int = 0
+) -> Errors:
+    """Look for the worst slices and rows; with SHAP values, explain those rows."""
     slices = find_slices(answers, frame, "auto", seed=seed)
-    rows = worst_rows(answers, frame, WORST_ROWS)
-    if not explained or not rows:
+    first = [name for name, _ in shap.ranking()] if shap is not None else []
+    rows = worst_rows(answers, frame, WORST_ROWS, first=first)
+    if shap is None or not rows:
         return Errors(slices=slices, rows=tuple(rows))
     found = explain_rows(model, frame.iloc[[row["row"] for row in rows]], model.baseline())
     for row, values in zip(rows, found.of_answer(), strict=True):
