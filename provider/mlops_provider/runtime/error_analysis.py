@@ -28,17 +28,18 @@ def worst_rows(
     within: Array | None = None,
     first: Sequence[str] = (),
     masked: Collection[str] = (),
+    losses: Array | None = None,
 ) -> list[dict[str, Any]]:
     """Give the n rows with the largest losses, the largest first; equal losses in the order of the rows.
 
     Of a query that is ranked badly, the row that should have come first and the one that did stand for the others.
     Each has `row` (its position, from 0), `truth`, `prediction`, `loss`
     and up to 12 `values` of the features, `first` the columns named first. `within` (booleans) limits the rows;
-    values of `masked` columns are hidden.
+    values of `masked` columns are hidden. `losses` are those of the answers, where they were computed before.
     """
     import numpy as np
 
-    losses = np.asarray(answers.losses(), dtype=np.float64)
+    losses = np.asarray(answers.losses() if losses is None else losses, dtype=np.float64)
     places = np.arange(len(losses)) if within is None else np.flatnonzero(within)
     places = places[np.argsort(-losses[places], kind="stable")]
     places = places[:n] if answers.query is None else _first_of_queries(answers, places, n)

@@ -7,7 +7,7 @@ is tested against the rest; false discoveries are controlled over the whole latt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -113,6 +113,7 @@ class _Search:
     sampled: Array
     """Columns x sampled rows: codes, each column's from an offset of its own."""
     offsets: Array
+    known: dict[tuple[Condition, ...], tuple[int, float, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, cuts: list[Cut], evidence: Evidence, minimum: int, seed: int) -> Self:
@@ -257,13 +258,16 @@ class _Search:
     def _every_condition_counts(self, one: Candidate) -> bool:
         import numpy as np
 
-        for fewer in combinations(one.conditions, len(one.conditions) - 1):
-            rows = self.where(fewer)
-            losses = self.evidence.losses[rows]
-            counts, sums = np.array([one.rows]), np.array([one.total])
-            if not _makes_a_difference(counts, sums, len(losses), float(losses.sum()), float(losses.std()))[0]:
-                return False
-        return True
+        counts, sums = np.array([one.rows]), np.array([one.total])
+        fewer = combinations(one.conditions, len(one.conditions) - 1)
+        return all(bool(_makes_a_difference(counts, sums, *self._moments(some))[0]) for some in fewer)
+
+    def _moments(self, conditions: tuple[Condition, ...]) -> tuple[int, float, float]:
+        """Give rows, total loss and its spread of a slice; many candidates share their wider slices."""
+        if conditions not in self.known:
+            losses = self.evidence.losses[self.where(conditions)]
+            self.known[conditions] = len(losses), float(losses.sum()), float(losses.std())
+        return self.known[conditions]
 
     def distinct(self, found: list[Candidate], show: int) -> list[Candidate]:
         """Take the first slices that are not nearly the same rows as one before, nor worse only because of it."""
@@ -355,5 +359,7 @@ def _describe(
         at_least=candidate.at_least,
         p_value=candidate.p_value,
         metrics=units.measure(answers, rows),
-        worst_rows=tuple(worst_rows(answers, frame, _SAMPLE_ROWS, within=rows, first=first, masked=masked)),
+        worst_rows=tuple(
+            worst_rows(answers, frame, _SAMPLE_ROWS, within=rows, first=first, masked=masked, losses=units.row_losses)
+        ),
     )

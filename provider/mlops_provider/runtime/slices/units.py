@@ -20,12 +20,16 @@ _MEASURED_ROWS = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Units:
-    """Units with their losses (n) and the columns that cut them; `members` are the unit of each row, or None."""
+    """Units with their losses (n) and the columns that cut them; `members` are the unit of each row, or None.
+
+    `row_losses` are the losses of the rows, which a ranking has more of than units.
+    """
 
     name: str
     frame: pd.DataFrame
     columns: list[str]
     losses: Array
+    row_losses: Array
     members: Array | None = None
     skipped: dict[str, str] = field(default_factory=dict)
 
@@ -42,7 +46,7 @@ class Units:
         names = [name for name in dict.fromkeys(names) if name in frame.columns or columns]
         losses = np.asarray(answers.losses(), dtype=np.float64)
         if not signature.query:
-            return cls(name="rows", frame=frame, columns=names, losses=losses)
+            return cls(name="rows", frame=frame, columns=names, losses=losses, row_losses=losses)
         return cls._queries(frame, names, signature.query, losses)
 
     @classmethod
@@ -72,7 +76,15 @@ class Units:
             else:
                 skipped[name] = "it is no number and differs within a query"
         table = pd.DataFrame(by_query)
-        return cls(name="queries", frame=table, columns=list(by_query), losses=means, members=members, skipped=skipped)
+        return cls(
+            name="queries",
+            frame=table,
+            columns=list(by_query),
+            losses=means,
+            row_losses=losses,
+            members=members,
+            skipped=skipped,
+        )
 
     def rows_of(self, units: Array) -> Array:
         """Give the rows (booleans) of some units (booleans)."""
