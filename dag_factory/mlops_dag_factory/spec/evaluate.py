@@ -74,7 +74,8 @@ class EvaluateSpec(CheckpointSpec):
         description="Conditions that must hold, over <metric>, champion.<metric>, gain.<metric>.value, .low, .high and "
         ".p_value (the gain over the champion on the same rows, above 0 is better, with its 95 % interval), "
         "worst.<metric> (its worst value in any slice of one condition: the tenths of a number or a time, the values "
-        "of any other column, missing; slices with fewer than minimum_rows or without a value do not count), "
+        "of any other column, missing; slices with fewer than minimum_rows or without a value, or ten "
+        "positive rows for recall and its like, do not count), "
         "parameters.<name>.",
     )
     compare_to: Literal["champion", "none"] = Field(

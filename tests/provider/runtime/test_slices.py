@@ -244,6 +244,19 @@ def test_the_worst_value_of_a_metric_is_that_of_its_slice(weather):
     assert worst["r2"].value < 0
 
 
+def test_a_recall_of_a_few_rows_says_nothing():
+    random = np.random.default_rng(9)
+    frame = pd.DataFrame({"town": np.repeat(["few", "half"], 200)})
+    truth = np.where(frame["town"] == "few", np.arange(400) < 3, random.random(400) < 0.5).astype(int)
+    of = signature("classification", frame, ["town"], classes=(0, 1))
+    answers = Answers(signature=of, truth=truth, predicted=np.where(frame["town"] == "few", 0, truth))
+
+    worst = worst_values(answers, frame, "auto", ["recall", "accuracy"])
+
+    assert (worst["recall"].slice, worst["recall"].value) == ("town = half", 1.0)
+    assert worst["accuracy"].slice == "town = few"
+
+
 def test_none_looks_for_nothing():
     frame, losses = noise(500, 7, "wrong")
     answers = errors(frame, np.where(frame["x0"] > 0, 1.0, losses))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlops_provider.runtime.metrics import LOWER_IS_BETTER
+from mlops_provider.runtime.metrics import LOWER_IS_BETTER, find
 from mlops_provider.runtime.slices.cuts import cut_columns
 from mlops_provider.runtime.slices.settings import settings
 from mlops_provider.runtime.slices.units import Units
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MEASURED_ROWS = 10_000
 """Rows of one slice on which a metric is measured; of more, as many at equal distances."""
+_POSITIVES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +47,9 @@ def worst_values(
     """Give the worst value of each metric over the slices of one condition with at least `minimum_rows`.
 
     The slices are the tenths of a number or a time, the values of any other column (rare ones together), and missing
-    values. A slice in which the metric is not defined, such as recall without a positive row, does not count; a metric
-    that is defined in none is left out. Nothing is tested: the value is that of the rows at hand.
+    values. A slice in which the metric is not defined does not count, nor, for a metric of two classes that is no mean
+    over the rows, one with fewer than ten rows of the positive class: a recall of one row says nothing. A metric that
+    is defined in no slice is left out. Nothing is tested: the value is that of the rows at hand.
     """
     import numpy as np
 
@@ -56,12 +58,17 @@ def worst_values(
         return found
     chosen = settings(config)
     units = Units.of(answers, frame, list(chosen.columns))
+    kind, classes = answers.signature.kind, answers.signature.classes
+    positive = answers.truth == classes[1] if kind == "binary" else None
+    means = [name for name in names if find(kind, name).each is not None]
     cuts, _ = cut_columns(units.frame, units.columns, chosen.minimum_rows)
     for cut in cuts:
         counts = np.bincount(cut.codes)
         for code in np.flatnonzero(counts >= chosen.minimum_rows):
             rows = units.rows_of(cut.codes == code)
-            for name, value in units.measure(answers, rows, list(names), most=MEASURED_ROWS).items():
+            telling = list(names) if positive is None or int(positive[rows].sum()) >= _POSITIVES else means
+            measured = units.measure(answers, rows, telling, most=MEASURED_ROWS) if telling else {}
+            for name, value in measured.items():
                 sign = 1 if name in lower_is_better else -1
                 if name not in found or sign * value > sign * found[name].value:
                     text = cut.text(int(code), int(code))
