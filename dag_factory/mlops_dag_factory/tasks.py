@@ -102,7 +102,7 @@ class _Builder:
         control: dict[str, Any] = {
             "when": node.phase.when or "",
             "rejoins": rejoins,
-            "after": [f"{node.prefix}{name}" for name in node.phase.after] if rejoins else [],
+            "after": [self._after(node, name) for name in node.phase.after] if rejoins else [],
             "on_running": self.workflow.schedule.on_running,
             "asked": {} if node.overrides else self._asked(),
             "overrides": list(node.overrides),
@@ -111,6 +111,12 @@ class _Builder:
         }
         idle = {"on_running": "queue", "cache": False}
         return {name: value for name, value in control.items() if value and value != idle.get(name)}
+
+    def _after(self, node: Node, name: str) -> str:
+        """Give the name of a phase that comes first; of one that is repeated for the same items, that of the item."""
+        before = self.nodes.nodes.get(f"{node.prefix}{name}")
+        same = before is not None and before.phase.foreach and before.phase.foreach == node.phase.foreach
+        return f"{node.prefix}{name}[i]" if same else f"{node.prefix}{name}"
 
     def _asked(self) -> dict[str, str]:
         return {name: f"{node}.ask" for name, node in self.nodes.asked.items()}
@@ -173,14 +179,12 @@ class _Builder:
         common["dag"] = self.dag
         arguments["phase"] = node.name
         mapped = operator.partial(**common, **arguments, map_index_template=ITEM_LABEL)
-        if any(is_template(values) for values in phase.foreach.values()):
+        if _listed_at_run_time(node):
             items = self._items(node, rejoins=rejoins)
             self.tasks[node.name] = mapped.expand(item=items.output)
             self.first[node.name] = items.task_id
         else:
-            values: dict[str, list[Any]] = phase.foreach  # type: ignore[assignment] # none is a template
-            items = [dict(zip(values, one, strict=True)) for one in product(*values.values())]
-            self.tasks[node.name] = mapped.expand(item=items)
+            self.tasks[node.name] = mapped.expand(item=_items_of(node))
 
     def _wait(self, node: Node, *, rejoins: bool) -> None:
         from mlops_provider.sensors.arrival import DataArrivalSensor
@@ -217,9 +221,11 @@ class _Builder:
         from mlops_provider.operators.items import ListItemsOperator
 
         task_id = f"{node.name}.items"
+        control = self._control(node, rejoins=rejoins)
+        control["after"] = [name for name in control.get("after", ()) if not name.endswith("[i]")]  # no item's own task
         task = ListItemsOperator(
             values=dict(node.phase.foreach),
-            control=self._control(node, rejoins=rejoins) | {"when": ""},
+            control=control | {"when": ""},
             **self._common(node, task_id, rejoins=rejoins, kind="items"),
         )
         self._add(task)
@@ -298,9 +304,21 @@ class _Builder:
                 task_id = f"{node.name}.summary"
                 common = self._common(node, task_id, rejoins=False, kind="summary")
                 common["trigger_rule"] = TriggerRule.ALL_DONE
-                task = SummarizeItemsOperator(workflow=self.workflow.workflow, of=node.name, **common)
+                task = SummarizeItemsOperator(
+                    workflow=self.workflow.workflow,
+                    of=node.name,
+                    chain=self._chain(node),
+                    items=None if _listed_at_run_time(node) else _items_of(node),
+                    **common,
+                )
                 self._add(task)
                 self._connect(node.name, task_id)
+
+    def _chain(self, node: Node) -> list[str]:
+        """Give the phases that are repeated for the same items, up to this one, in order."""
+        before = self.nodes.ancestors(node.name)
+        names = [name for name in self.nodes.in_order() if name in before]
+        return [*(name for name in names if self.nodes.nodes[name].phase.foreach == node.phase.foreach), node.name]
 
     def _folder(self, prefix: str) -> TaskGroup | None:
         if not prefix:
@@ -310,6 +328,15 @@ class _Builder:
             parent = self._folder(f"{outer}.") if outer else None
             self.folders[prefix] = TaskGroup(name, dag=self.dag, parent_group=parent)
         return self.folders[prefix]
+
+
+def _listed_at_run_time(node: Node) -> bool:
+    return any(is_template(values) for values in node.phase.foreach.values())
+
+
+def _items_of(node: Node) -> list[dict[str, Any]]:
+    values: dict[str, list[Any]] = node.phase.foreach  # type: ignore[assignment] # none is a template
+    return [dict(zip(values, one, strict=True)) for one in product(*values.values())]
 
 
 def _config(node: Node, workflow: Workflow, nodes: Nodes) -> dict[str, Any]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from mlops_provider.console.links import PhaseRecordLink
 from mlops_provider.operators.admission import admit, leave_out
 from mlops_provider.operators.phase import run_context
 from mlops_provider.operators.rendering import PhaseRendering
 from mlops_provider.operators.results import Skip, task_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -54,44 +54,91 @@ class ListItemsOperator(PhaseRendering, BaseOperator):
 
 
 class SummarizeItemsOperator(PhaseRendering, BaseOperator):
-    """Say what became of the items of a repeated phase; fails only when none of them succeeded."""
+    """Say what became of the items of a repeated phase, on one page; fails only when none of them succeeded.
+
+    `of` is the last phase of every item, `chain` all that are repeated for the same items, in order; `items` are
+    they, or None where they are only known when the run goes on.
+    """
 
     phase_type = "summary"
+    operator_extra_links = (PhaseRecordLink(),)
     ui_color = "#eeeeee"
 
-    def __init__(self, *, workflow: str, of: str, control: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        workflow: str,
+        of: str,
+        chain: Sequence[str] = (),
+        items: Sequence[dict[str, Any]] | None = None,
+        control: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.workflow = workflow
         self.of = of
+        self.chain = chain
+        self.items = items
         self.phase = self.task_id
         self.take(control or {})
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Count the items by state and write the record."""
+        """Count the items by how they ended, publish the page and write the record."""
         admit(self, context)
+        from mlops_provider.runtime.fleet.summary import publish_fleet, read_fleet
         from mlops_provider.runtime.records import note
 
-        instance = context["ti"]
-        task_id = task_of(context, self.of)
-        values = instance.xcom_pull(task_ids=task_id)
-        returned = [value for value in (values if isinstance(values, list) else [values]) if value]
-        states = instance.get_task_states(instance.dag_id, task_ids=[task_id], run_ids=[instance.run_id])
-        found = dict(sorted(states.get(instance.run_id, {}).items()))
-        counts = Counter(str(state) for state in found.values())
-        said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        chain = list(self.chain) or [self.of]
+        items, states = self._items(context), self._states(context, chain)
+        run = run_context(self, context)
+        fleet = read_fleet(run, chain, items, _by_item(items, states))
+        counts = fleet.counts
         if set(counts) <= {"skipped"}:
             leave_out(context, Skip("when", f"every item of '{self.of}' was skipped"))
-        summary = f"{self.of}: {len(returned)} of {len(found)} items succeeded ({said})."
+        good = sum(counts.get(status, 0) for status in ("passed", "vacuous", "succeeded"))
         uri = note(
-            run_context(self, context),
-            started=instance.start_date.isoformat(),
-            status="succeeded" if returned else "failed",
-            summary=summary,
-            config={"of": self.of},
-            metrics={"items": float(len(found)), "succeeded": float(len(returned))},
-            details={"states": found, "records": [value["record"] for value in returned]},
+            run,
+            started=context["ti"].start_date.isoformat(),
+            status="succeeded" if good else "failed",
+            summary=fleet.to_markdown(),
+            config={"of": self.of, "chain": chain},
+            outputs={"report": publish_fleet(run, fleet).to_dict()},
+            metrics={"items": float(len(items)), "succeeded": float(good), **_numbers(counts)},
+            details={"metric": fleet.metric, "items": {member.label: member.status for member in fleet.members}},
         )
-        self.log.info("%s", summary)
-        if not returned:
+        self.log.info("%s\nrecord: %s", fleet.to_markdown(), uri)
+        if not good:
+            said = ", ".join(f"{count} {status}" for status, count in counts.items())
             raise AirflowFailException(f"no item of '{self.of}' succeeded: {said}")
         return {"outputs": {}, "verdict": None, "record": uri}
+
+    def _items(self, context: Context) -> list[dict[str, Any]]:
+        if self.items is not None:
+            return [dict(item) for item in self.items]
+        found = context["ti"].xcom_pull(task_ids=f"{task_of(context, self.of)}.items")
+        return [dict(item) for item in found or ()]
+
+    def _states(self, context: Context, chain: list[str]) -> dict[str, str]:
+        """Give the states of the tasks of all items, by task id and map index."""
+        instance = context["ti"]
+        tasks = [task_of(context, phase) for phase in chain]
+        states = instance.get_task_states(instance.dag_id, task_ids=tasks, run_ids=[instance.run_id])
+        return {str(name): str(state) for name, state in states.get(instance.run_id, {}).items()}
+
+
+def _by_item(items: Sequence[dict[str, Any]], states: Mapping[str, str]) -> dict[str, list[str]]:
+    """Give the states of an item's tasks by its label: the number after the task's name is its place in the list."""
+    from mlops_provider.runtime.contract import item_label
+
+    found: dict[str, list[str]] = {item_label(item): [] for item in items}
+    labels = list(found)
+    for name, state in states.items():
+        index = name.rpartition("_")[2]
+        if index.isdigit() and int(index) < len(labels):
+            found[labels[int(index)]].append(state)
+    return found
+
+
+def _numbers(counts: Mapping[str, int]) -> dict[str, float]:
+    """Give how many ended in which way; those that matter stand there although they are none."""
+    return {name: float(counts.get(name, 0)) for name in ("passed", "blocked", "failed", "skipped")}

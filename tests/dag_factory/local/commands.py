@@ -16,6 +16,6 @@ def mlops(folder, *arguments, answer=""):
         input=answer,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         check=False,
     )
