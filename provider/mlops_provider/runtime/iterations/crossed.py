@@ -91,9 +91,8 @@ def cross(store: Store, metric: str, direction: str, earlier: Record, later: Rec
     MlopsError says why there are no four scores: something is gone, or a model does not fit the other's rows.
     """
     data = [_dataset(record) for record in (earlier, later)]
-    refs = [_model(record) for record in (earlier, later)]
-    models = [load_model(store, ref) for ref in refs]
-    frames = [_bounded(read_frame(store, ref)) for ref in data]
+    sides = [evaluated(store, record) for record in (earlier, later)]
+    models, frames = [model for model, _ in sides], [frame for _, frame in sides]
     scores = [[_score(model, frame, metric) for frame in frames] for model in models]
     if direction == "zero":
         scores = [[abs(score) for score in row] for row in scores]
@@ -108,6 +107,11 @@ def cross(store: Store, metric: str, direction: str, earlier: Record, later: Rec
         rows=(len(frames[0]), len(frames[1])),
         seen=seen,
     )
+
+
+def evaluated(store: Store, record: Record) -> tuple[LoadedModel, pd.DataFrame]:
+    """Give the model that an evaluation looked at, and the rows, bounded."""
+    return load_model(store, _model(record)), _bounded(read_frame(store, _dataset(record)))
 
 
 def _dataset(record: Record) -> DatasetRef:

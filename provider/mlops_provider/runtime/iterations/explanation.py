@@ -9,6 +9,7 @@ from mlops_provider.exceptions import MlopsError
 from mlops_provider.runtime.iterations.changes import Changes, compare_runs
 from mlops_provider.runtime.iterations.crossed import Crossed, cross
 from mlops_provider.runtime.iterations.history import Evaluation, Run, evaluation_of, evaluations, manifest_of
+from mlops_provider.runtime.iterations.parts import WorstParts, worst_parts
 from mlops_provider.runtime.iterations.proposal import propose
 from mlops_provider.runtime.iterations.scores import Step, steps, worst_step
 from mlops_provider.runtime.iterations.suspects import Made, Suspect, drift_of_rows, importance_in, rank
@@ -35,6 +36,7 @@ class Explanation:
     step: Step | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     crossed: Crossed | None = None
+    parts: WorstParts = field(default_factory=WorstParts)
     suspects: list[Suspect] = field(default_factory=list)
     proposal: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -49,6 +51,7 @@ class Explanation:
             "looked_into": self.step.name if self.step else None,
             "history": self.history,
             "crossed": self.crossed.to_dict() if self.crossed else None,
+            "worst_slices": self.parts.to_dict(),
             "suspects": [suspect.to_dict() for suspect in self.suspects],
             "proposal": self.proposal,
             "missing": self.missing,
@@ -68,7 +71,7 @@ def explain(store: Store, earlier: Run, later: Run, phase: str) -> Explanation:
         return Explanation(phase, sides[0], sides[1], changes, compared, history=history)
     trained = _trained(earlier, phase), _trained(later, phase)
     missing: list[str] = []
-    crossed, drifts = None, {}
+    crossed, drifts, parts = None, {}, WorstParts()
     try:
         learned = earlier.phases.get(trained[0])
         crossed = cross(store, step.name, step.direction, *records, learned)
@@ -79,11 +82,15 @@ def explain(store: Store, earlier: Run, later: Run, phase: str) -> Explanation:
     except MlopsError as err:
         missing.append(f"the drift of the evaluated rows: {err.message}")
     made = _made(store, later, phase, trained[1])
+    try:
+        parts = worst_parts(store, earlier, later, phase)
+    except MlopsError as err:
+        missing.append(f"the worst slices: {err.message}")
     suspects = rank(changes, crossed, made, drifts, importance_in(later, earlier))
     models = [record["inputs"]["model"][0]["digest"] for record in records]
-    proposal = propose(step, crossed, suspects, changes, models=(models[0], models[1]), target=made.targets)
+    proposal = propose(step, crossed, suspects, changes, parts, models=(models[0], models[1]), target=made.targets)
     return Explanation(
-        phase, sides[0], sides[1], changes, compared, step, history, crossed, suspects, proposal, missing
+        phase, sides[0], sides[1], changes, compared, step, history, crossed, parts, suspects, proposal, missing
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _STYLE = (
     "<style>.good{color:#1a7f37}.bad{color:#c93c37}@media(prefers-color-scheme:dark){.good{color:#57ab5a}.bad{color:#f47067}}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}tr.moved td{font-weight:600}"
-    "td{overflow-wrap:anywhere}</style>"
+    "td:first-child,th{white-space:nowrap}code{overflow-wrap:anywhere}</style>"
 )
 
 
@@ -34,8 +34,8 @@ def comparison_page(found: Comparison) -> str:
     else:
         why = f"<h2>What changed</h2>{changes_html(found.changes)}"
     shown_already = found.explanation.phase if found.explanation else ""
-    metrics = "".join(_metrics(name, steps) for name, steps in found.metrics.items() if name != shown_already)
-    return page(title, _STYLE, about, why, _parameters(found), metrics, _phases(found))
+    others = {name: steps for name, steps in found.metrics.items() if name != shown_already}
+    return page(title, _STYLE, about, why, _parameters(found), _metrics(others), _phases(found))
 
 
 def _when(moment: str) -> str:
@@ -50,16 +50,18 @@ def _parameters(found: Comparison) -> str:
     return _table("Parameters of the run", ["parameter", "earlier", "later"], rows)
 
 
-def _metrics(phase: str, steps: list[Step]) -> str:
+def _metrics(metrics: dict[str, list[Step]]) -> str:
     rows = []
-    for step in steps:
-        sign = {True: "good", False: "bad", None: "dim"}[step.better]
-        moved = "" if step.difference is None else f"{step.difference:+.4g}"
-        rows.append(
-            f"<tr><td>{escape(step.name)}<td class=n>{_number(step.earlier)}<td class=n>{_number(step.later)}"
-            f"<td class=n>{moved}<td class={sign}>{judged(step)}"
-        )
-    return _table(f"Metrics of {phase}", ["metric", "n:earlier", "n:later", "n:difference", ""], rows)
+    for phase, steps in metrics.items():
+        for step in steps:
+            sign = {True: "good", False: "bad", None: "dim"}[step.better]
+            moved = f"{step.difference:+.4g}" if step.difference else ""
+            rows.append(
+                f"<tr{' class=moved' if moved else ''}><td>{escape(phase)}<td>{escape(step.name)}"
+                f"<td class=n>{_number(step.earlier)}<td class=n>{_number(step.later)}<td class=n>{moved}"
+                f"<td class={sign}>{judged(step)}"
+            )
+    return _table("Metrics of the other phases", ["phase", "metric", "n:earlier", "n:later", "n:difference", ""], rows)
 
 
 def _phases(found: Comparison) -> str:

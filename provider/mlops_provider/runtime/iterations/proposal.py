@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlops_provider.runtime.iterations.changes import Changes
     from mlops_provider.runtime.iterations.crossed import Crossed
+    from mlops_provider.runtime.iterations.parts import WorstParts
     from mlops_provider.runtime.iterations.scores import Step
     from mlops_provider.runtime.iterations.suspects import Suspect
 
@@ -19,6 +20,7 @@ def propose(
     crossed: Crossed | None,
     suspects: list[Suspect],
     changes: Changes,
+    parts: WorstParts,
     *,
     models: tuple[str, str],
     target: tuple[str, ...],
@@ -27,6 +29,7 @@ def propose(
     found = []
     if crossed and crossed.fall > 0:
         found += _of_cross(crossed, suspects)
+    found += _of_parts(parts)
     found += _of_labels(changes, target)
     if not any(suspect.side == "model" for suspect in suspects) and models[0] != models[1]:
         found.append(
@@ -85,6 +88,18 @@ def _on_its_way(model: list[Suspect]) -> str:
     if len(model) == 1:
         return f"; the only change on its way: {model[0].says}."
     return f"; {len(model)} changes on its way: {_listed(model)}."
+
+
+def _of_parts(parts: WorstParts) -> list[str]:
+    """Point at the worst slice of the later run where the earlier one had no such slice, or a better one."""
+    for part in parts.later:
+        before = parts.before(part)
+        if before is None or before["loss"] < part["loss"]:
+            then = "the earlier run had no such slice" if before is None else f"before it was {before['loss']:.3f}"
+            where = f"{part['text']} ({part['rows']:,} rows, {part['share']:.0%})"
+            loss = f"{part['loss']:.3f} against {part['rest_loss']:.3f} on the rest"
+            return [f"Look at the rows where {where}: their mean loss is {loss}; {then}."]
+    return []
 
 
 def _of_labels(changes: Changes, target: tuple[str, ...]) -> list[str]:

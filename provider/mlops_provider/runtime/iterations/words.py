@@ -33,11 +33,11 @@ def explanation_markdown(explanation: Explanation) -> str:
     """Say what is known of why a metric fell, and what to look at next."""
     parts = [since(explanation), steps_markdown(explanation.steps)]
     if explanation.proposal:
-        parts.append(
-            "**What to look at next**\n\n" + "\n".join(f"{i}. {_cell(each)}" for i, each in _numbered(explanation))
-        )
+        lines = [f"{i}. {_cell(each)}" for i, each in enumerate(explanation.proposal, start=1)]
+        parts.append("### What to look at next\n\n" + "\n".join(lines))
     if crossed := explanation.crossed:
         parts.append(
+            "### Both models on both sets of rows\n\n"
             f"| {crossed.metric} | old rows ({crossed.rows[0]:,}) | new rows ({crossed.rows[1]:,}) |\n|---|---|---|\n"
             f"| old model | {crossed.old_old:.4f} | {crossed.old_new:.4f} |\n"
             f"| new model | {crossed.new_old:.4f} | {crossed.new_new:.4f} |\n\n"
@@ -49,9 +49,44 @@ def explanation_markdown(explanation: Explanation) -> str:
             f"| {'' if each.weight is None else f'{each.weight:.0%}'} | {each.side} | {_cell(each.says)} |"
             for each in explanation.suspects
         ]
-        parts.append("\n".join(["| share of the fall | by way of | what changed |", "|---|---|---|", *rows]))
+        table = "\n".join(["| share of the fall | by way of | what changed |", "|---|---|---|", *rows])
+        parts.append(f"### What may be the reason\n\n{table}")
+    parts += _slices(explanation)
     parts += [f"Not computed: {_cell(each)}." for each in explanation.missing]
-    return "\n\n".join(parts) + "\n\n" + changes_markdown(explanation.changes)
+    return "\n\n".join([*parts, "### What changed", changes_markdown(explanation.changes)])
+
+
+def _slices(explanation: Explanation) -> list[str]:
+    """Give the worst slices of both runs and the worst rows of the later one's first."""
+    found = explanation.parts
+    rows = [
+        f"| {run} | {_cell(part['text'])} | {part['rows']:,} | {part['loss']:.4f} | {part['rest_loss']:.4f} |"
+        for run, parts in (("later", found.later), ("earlier", found.earlier))
+        for part in parts
+    ]
+    if not rows:
+        return []
+    head = ["| run | worst slices | rows | mean loss | on the rest |", "|---|---|---|---|---|"]
+    told = ["### Where each model errs most", "\n".join([*head, *rows])]
+    worst = found.later[0]["worst_rows"] if found.later else []
+    if worst:
+        names = [name for name, value in worst[0].items() if not isinstance(value, dict)]
+        values = worst[0].get("values")
+        columns = list(values) if isinstance(values, dict) else []
+        lines = [[*names, *columns], ["---"] * (len(names) + len(columns))]
+        lines += [
+            [*(_short(row[name]) for name in names), *(_short(row["values"][name]) for name in columns)]
+            for row in worst
+        ]
+        told += [
+            f"The worst rows where {_cell(found.later[0]['text'])}, of the later run:",
+            "\n".join(f"| {' | '.join(line)} |" for line in lines),
+        ]
+    return told
+
+
+def _short(value: object) -> str:
+    return _cell(f"{value:.4g}" if isinstance(value, float) else str(value)[:40])
 
 
 def explanation_html(explanation: Explanation) -> str:
@@ -86,10 +121,6 @@ def since(explanation: Explanation) -> str:
     earlier = explanation.earlier
     how = f" ({earlier.by})" if earlier.by else ""
     return f"Compared with run `{earlier.run_id}`, whose {explanation.phase} was {earlier.status}{_cell(how)}."
-
-
-def _numbered(explanation: Explanation) -> list[tuple[int, str]]:
-    return list(enumerate(explanation.proposal, start=1))
 
 
 def _cell(text: str) -> str:
