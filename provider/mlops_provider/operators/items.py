@@ -95,19 +95,18 @@ class SummarizeItemsOperator(PhaseRendering, BaseOperator):
         counts = fleet.counts
         if set(counts) <= {"skipped"}:
             leave_out(context, Skip("when", f"every item of '{self.of}' was skipped"))
-        good = sum(counts.get(status, 0) for status in ("passed", "vacuous", "succeeded"))
         uri = note(
             run,
             started=context["ti"].start_date.isoformat(),
-            status="succeeded" if good else "failed",
+            status="succeeded" if fleet.succeeded else "failed",
             summary=fleet.to_markdown(),
             config={"of": self.of, "chain": chain},
             outputs={"report": publish_fleet(run, fleet).to_dict()},
-            metrics={"items": float(len(items)), "succeeded": float(good), **_numbers(counts)},
+            metrics={"items": float(len(items)), "succeeded": float(fleet.succeeded), **_numbers(counts)},
             details={"metric": fleet.metric, "items": {member.label: member.status for member in fleet.members}},
         )
         self.log.info("%s\nrecord: %s", fleet.to_markdown(), uri)
-        if not good:
+        if not fleet.succeeded:
             said = ", ".join(f"{count} {status}" for status, count in counts.items())
             raise AirflowFailException(f"no item of '{self.of}' succeeded: {said}")
         return {"outputs": {}, "verdict": None, "record": uri}

@@ -85,7 +85,8 @@ def test_every_item_has_a_record_and_its_own_gate(whole):
     for kind in ("gini", "entropy"):
         model = whole.records[f"fleet@{kind}"]["outputs"]["model"]
         assert whole.records[f"fleet_quality@{kind}"]["inputs"]["model"] == [model]
-    assert whole.records["fleet_quality.summary"]["metrics"] == {"items": 2, "succeeded": 2}
+    counts = {"items": 2, "succeeded": 2, "passed": 2, "blocked": 0, "failed": 0, "skipped": 0}
+    assert whole.records["fleet_quality.summary"]["metrics"] == counts
 
 
 def test_an_item_that_fails_does_not_keep_the_others_from_going_on(other_branch):
@@ -94,7 +95,8 @@ def test_an_item_that_fails_does_not_keep_the_others_from_going_on(other_branch)
     assert other_branch.records["fleet_quality@gini"]["status"] == "succeeded"
     assert "fleet_quality@nonsense" not in other_branch.records
     summary = other_branch.records["fleet_quality.summary"]
-    assert summary["metrics"] == {"items": 2, "succeeded": 1}
+    counts = {"items": 2, "succeeded": 1, "passed": 1, "blocked": 0, "failed": 1, "skipped": 0}
+    assert summary["metrics"] == counts
     assert "1 of 2 items succeeded" in summary["summary"]
 
 

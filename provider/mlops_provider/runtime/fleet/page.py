@@ -17,7 +17,7 @@ _STYLE = (
     "<style>body{max-width:75rem}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}th{cursor:pointer}"
     "th:hover{text-decoration:underline}.failed,.blocked{color:#c93c37}.passed,.succeeded{color:#1a7f37}"
     ".vacuous,.skipped{color:#b8860b}@media(prefers-color-scheme:dark){.failed,.blocked{color:#f47067}"
-    ".passed,.succeeded{color:#57ab5a}.vacuous,.skipped{color:#daaa3f}}td.why{font-size:.85rem;max-width:24rem;"
+    ".passed,.succeeded{color:#57ab5a}.vacuous,.skipped{color:#daaa3f}}td:first-child,td.v{white-space:nowrap}td.why{font-size:.85rem;max-width:24rem;"
     "overflow-wrap:anywhere}.wide{overflow-x:auto}</style>"
 )
 # Sorts by the column whose head is clicked: numbers as numbers, again the other way round.
@@ -60,7 +60,7 @@ def _row(member: Member, names: list[str], metric: str) -> str:
     version = escape(f"{member.name} {member.version}".strip())
     return (
         f"<tr><td>{escape(member.label)}<td class={member.status}>{member.status}{_number(member.rows, ',')}{values}"
-        f"{against}<td>{version}{_number(member.seconds, '.2f')}<td class=why>{escape(member.why)}"
+        f"{against}<td class=v>{version}{_number(member.seconds, '.2f')}<td class=why>{escape(member.why)}"
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.contract import RunContext
 
 _SHOWN = 10
+_GOOD = frozenset({"passed", "vacuous", "succeeded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,16 @@ class Fleet:
         found = Counter(member.status for member in self.members)
         return {status: found[status] for status in STATUSES if found[status]}
 
+    @property
+    def succeeded(self) -> int:
+        """How many items went through to the end."""
+        return sum(member.status in _GOOD for member in self.members)
+
     def to_markdown(self) -> str:
         """Give the counts and the worst items."""
         said = ", ".join(f"{count} {status}" for status, count in reversed(self.counts.items()))
-        lines = [f"{len(self.members)} items of {' → '.join(f'`{phase}`' for phase in self.phases)}: {said}."]
+        way = " → ".join(f"`{phase}`" for phase in self.phases)
+        lines = [f"{way}: {self.succeeded} of {len(self.members)} items succeeded ({said})."]
         bad = [member for member in self.members if member.status in {"failed", "blocked"}]
         if bad:
             rows = [f"| {m.label} | {m.status} | {_cell(m.why)} |" for m in bad[:_SHOWN]]

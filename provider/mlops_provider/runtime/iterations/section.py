@@ -34,7 +34,7 @@ def section(
     verdict: Verdict,
     details: Mapping[str, Any] | None = None,
 ) -> tuple[str, dict[str, Any]]:
-    """Give the section as HTML and as JSON; ('', {}) where no metric fell and no gate failed, or no run was good.
+    """Give the section, below its title, as HTML and as JSON; ('', {}) where no metric fell and no gate failed.
 
     The report is never lost for it: whatever keeps the history from being read is said in its place.
     """
@@ -42,10 +42,10 @@ def section(
         found = _explained(context, config, inputs, metrics, verdict, details or {})
     except Exception as err:  # noqa: BLE001 (the evaluation stands whatever is wrong with the runs before it)
         why = f"{type(err).__name__}: {' '.join(str(err).split())[:300]}"
-        return f"<h2>{TITLE}</h2><p class=warn>It cannot be said: {escape(why)}</p>", {"why_not": why}
+        return f"<p class=warn>It cannot be said: {escape(why)}</p>", {"why_not": why}
     if isinstance(found, str):
-        return (f"<h2>{TITLE}</h2><p>{escape(found)}</p>", {"why_not": found}) if found else ("", {})
-    return f"<h2>{TITLE}</h2>{explanation_html(found)}", found.to_dict()
+        return (f"<p>{escape(found)}</p>", {"why_not": found}) if found else ("", {})
+    return explanation_html(found), found.to_dict()
 
 
 def _explained(
