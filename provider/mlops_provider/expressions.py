@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,16 @@ class Expression:
         names = (name.split(".") for name in self.names())
         return tuple(dict.fromkeys(parts[1] for parts in names if parts[0] == "phases" and len(parts) > 1))
 
+    def sides(self) -> tuple[Expression, str, Expression] | None:
+        """Give left side, operator and right side of a single comparison; None for any other expression."""
+        if not isinstance(self.tree, ast.Compare) or len(self.tree.ops) != 1:
+            return None
+        operator = _SIGNS.get(type(self.tree.ops[0]))
+        left, right = self.tree.left, self.tree.comparators[0]
+        if operator is None:
+            return None
+        return Expression(ast.unparse(left), left), operator, Expression(ast.unparse(right), right)
+
     def look_up(self, name: str, scope: Mapping[str, Any]) -> Any:
         """Give the value of a dotted name, or raise when it is missing, None or not finite.
 
@@ -79,12 +89,15 @@ class Expression:
         return value
 
     def evaluate(self, scope: Mapping[str, Any]) -> Any:
-        """Evaluate on a scope of names (nested mappings for dotted ones)."""
-        from simpleeval import InvalidExpression, SimpleEval
+        """Evaluate on a scope of names (nested mappings for dotted ones).
+
+        Numbers that differ by less than 1e-12, of themselves or of 1, are equal: `0.1 + 0.2 <= 0.3` holds.
+        """
+        from simpleeval import DEFAULT_OPERATORS, InvalidExpression, SimpleEval
 
         for name in self.names():
             self.look_up(name, scope)
-        evaluator = SimpleEval(names=dict(scope), functions={})
+        evaluator = SimpleEval(names=dict(scope), functions={}, operators={**DEFAULT_OPERATORS, **_COMPARISONS})
         evaluator.nodes[ast.Attribute] = lambda node: self.look_up(_dotted(node) or "", scope)
         evaluator.nodes[ast.Tuple] = evaluator.nodes[ast.List] = lambda node: [evaluator._eval(e) for e in node.elts]  # noqa: SLF001 (simpleeval's way to add a node)
         try:
@@ -94,6 +107,29 @@ class Expression:
 
 
 _EXAMPLE = "write a condition over names and numbers, such as 'accuracy >= 0.9 and recall > champion.recall'"
+
+
+SAME = 1e-12
+
+
+def _same(left: Any, right: Any) -> bool:
+    numbers = isinstance(left, int | float) and isinstance(right, int | float)
+    if numbers and (isinstance(left, float) or isinstance(right, float)):
+        return math.isclose(left, right, rel_tol=SAME, abs_tol=SAME)
+    return bool(left == right)
+
+
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: _same,
+    ast.NotEq: lambda left, right: not _same(left, right),
+    ast.Gt: lambda left, right: left > right and not _same(left, right),
+    ast.GtE: lambda left, right: left >= right or _same(left, right),
+    ast.Lt: lambda left, right: left < right and not _same(left, right),
+    ast.LtE: lambda left, right: left <= right or _same(left, right),
+}
+_SIGNS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=",
+}  # fmt: skip
 
 
 def _dotted(node: ast.expr) -> str | None:

@@ -81,6 +81,15 @@ class Answers:
         """Give the number of rows."""
         return len(self.truth)
 
+    def units(self) -> tuple[int, int]:
+        """Give how many rows metrics are means over, and how many are left out; of a ranking, how many queries."""
+        if self.query is None:
+            return len(self), 0
+        from mlops_provider.runtime.metrics.ranking import telling
+
+        told, all_of_them = len(set(self.query[telling(self)].tolist())), len(set(self.query.tolist()))
+        return told, all_of_them - told
+
     def take(self, rows: Array) -> Self:
         """Give some of the rows, by position or by a mask of n booleans; positions may repeat."""
         taken = replace(
@@ -111,6 +120,13 @@ class Answers:
             found[0][new[0]] = numbers[: len(values[0])] + len(classes)
             found[1][new[1]] = numbers[len(values[0]) :] + len(classes)
         return np.stack(found)
+
+    @cached_property
+    def cells(self) -> dict[str, Array]:
+        """The pairs of true and predicted code that occur, and how often: scikit-learn's arguments of classes."""
+        base = int(self.codes.max()) + 1
+        pairs, counts = counted(self.codes[0] * base + self.codes[1], base * base)
+        return {"y_true": pairs // base, "y_pred": pairs % base, "sample_weight": counts.astype(float)}
 
     @cached_property
     def new_classes(self) -> dict[str, int]:
@@ -186,6 +202,18 @@ class Answers:
         of_query[np.unique(self.query[tells])] = 1 - each(self)
         found[tells] = of_query[self.query[tells]]
         return found
+
+
+def counted(codes: Array, bound: int) -> tuple[Array, Array]:
+    """Give the different codes (0 <= code < bound), ascending, and how often each occurs."""
+    import numpy as np
+
+    if bound > max(len(codes), 1000):
+        values, counts = np.unique(codes, return_counts=True)
+        return values, counts
+    counts = np.bincount(codes, minlength=1)
+    values = np.flatnonzero(counts)
+    return values, counts[values]
 
 
 def _rows(values: Array | None, rows: Array) -> Array | None:

@@ -1,46 +1,47 @@
-"""How sure metrics are: bootstrap intervals at a bounded cost."""
+"""How sure metrics are: 95 % intervals by the percentiles of a bootstrap."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from mlops_provider.runtime.resampling import resample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
-    from mlops_provider.runtime.answers import Answers
-
-RESAMPLES = 200
-MOST_ROWS = 10_000
-
-
-def intervals(answers: Answers, names: Iterable[str], *, seed: int = 0) -> dict[str, tuple[float, float]]:
-    """Give 95 % intervals of metrics: percentiles of 200 resamples of the rows.
-
-    Of more than 10,000 rows, resamples of 10,000 are drawn and the distances from the metric shrunk by the root of
-    the ratio of the sizes (the m out of n bootstrap).
-    """
     import numpy as np
 
-    names = list(names)
-    if not names:
-        return {}
-    random = np.random.default_rng(seed)
-    rows = min(len(answers), MOST_ROWS)
-    samples: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(RESAMPLES):
-        for name, value in answers.take(random.integers(0, len(answers), rows)).measure(names, {}).items():
-            samples[name].append(value)
-    centre = answers.measure(names, {}) if rows < len(answers) else {}
-    found: dict[str, tuple[float, float]] = {}
-    for name, values in samples.items():
-        if values:
-            low, high = (float(np.quantile(values, share)) for share in (0.025, 0.975))
-            found[name] = _shrunk(low, high, centre.get(name), math.sqrt(rows / len(answers)))
-    return found
+    from mlops_provider.runtime.answers import Answers
+    from mlops_provider.runtime.resampling import Draws
+
+    Array = np.ndarray[Any, Any]
+
+LOW, HIGH = 0.025, 0.975
+_LEAST_DEFINED = 0.5
 
 
-def _shrunk(low: float, high: float, centre: float | None, factor: float) -> tuple[float, float]:
-    if centre is None:
-        return low, high
-    return centre + (low - centre) * factor, centre + (high - centre) * factor
+def intervals(answers: Answers, found: Mapping[str, float], *, seed: int = 0) -> dict[str, tuple[float, float]]:
+    """Give the 95 % interval of metrics, by their values; how rows are drawn is said in `resampling`.
+
+    A metric that half of the draws or more do not define, and one of an extreme, such as max_error, has none.
+    """
+    return intervals_of(resample([answers], found, seed=seed), found)
+
+
+def intervals_of(draws: Mapping[str, Draws], found: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Give the intervals of the first model's metrics from draws."""
+    between = {name: percentiles(each.values[0], found[name], each.shrink) for name, each in draws.items()}
+    return {name: low_high for name, low_high in between.items() if low_high}
+
+
+def percentiles(values: Array, centre: float, shrink: float) -> tuple[float, float] | None:
+    """Give the interval of a value from its draws, their distances from it shrunk; None where too few are defined."""
+    import numpy as np
+
+    defined = values[np.isfinite(values)]
+    if len(defined) <= _LEAST_DEFINED * len(values):
+        return None
+    if shrink < 1:
+        defined = centre + (defined - centre) * shrink
+    low, high = np.quantile(defined, [LOW, HIGH])
+    return float(low), float(high)

@@ -21,31 +21,31 @@ _OF_ONE: dict[str, Any] = {"average": "macro", "zero_division": 0.0}  # of the o
 def _precision(answers: Answers) -> float:
     from sklearn.metrics import precision_score
 
-    return float(precision_score(*answers.codes, labels=[1], **_OF_ONE))
+    return float(precision_score(**answers.cells, labels=[1], **_OF_ONE))
 
 
 def _recall(answers: Answers) -> float:
     from sklearn.metrics import recall_score
 
-    return float(recall_score(*answers.codes, labels=[1], **_OF_ONE))
+    return float(recall_score(**answers.cells, labels=[1], **_OF_ONE))
 
 
 def _f1(answers: Answers) -> float:
     from sklearn.metrics import f1_score
 
-    return float(f1_score(*answers.codes, labels=[1], **_OF_ONE))
+    return float(f1_score(**answers.cells, labels=[1], **_OF_ONE))
 
 
 def _specificity(answers: Answers) -> float:
     from sklearn.metrics import recall_score
 
-    return float(recall_score(*answers.codes, labels=[0], **_OF_ONE))
+    return float(recall_score(**answers.cells, labels=[0], **_OF_ONE))
 
 
 def _balanced_accuracy(answers: Answers) -> float:
     from sklearn.metrics import balanced_accuracy_score
 
-    return float(balanced_accuracy_score(*answers.codes))
+    return float(balanced_accuracy_score(**answers.cells))
 
 
 def _positive(answers: Answers) -> tuple[Array, Array]:
@@ -59,6 +59,19 @@ def _roc_auc(answers: Answers) -> float:
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(*_positive(answers)))
+
+
+def _roc_auc_of_ranks(answers: Answers) -> float:
+    """Give the same from the ranks of the positive rows (Mann and Whitney), which is quicker than from the curve."""
+    from scipy.stats import rankdata
+
+    truth, scores = _positive(answers)
+    positive = int(truth.sum())
+    negative = len(truth) - positive
+    if not positive * negative:
+        return float("nan")
+    ranks = float(rankdata(scores)[truth].sum())
+    return (ranks - positive * (positive + 1) / 2) / (positive * negative)
 
 
 def _pr_auc(answers: Answers) -> float:
@@ -104,7 +117,7 @@ METRICS = (
     ),
     Metric(
         name="roc_auc", description="Chance that a positive row gets a higher probability than another.",
-        function=_roc_auc, needs="probabilities", usual=True,
+        function=_roc_auc, needs="probabilities", usual=True, quick=_roc_auc_of_ranks,
     ),
     Metric(
         name="pr_auc", description="Average precision: precision over all thresholds, weighted by the gain of recall.",

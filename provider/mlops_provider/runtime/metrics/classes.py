@@ -16,14 +16,14 @@ def accuracy(answers: Answers) -> float:
     """Share of rows whose class is right."""
     from sklearn.metrics import accuracy_score
 
-    return float(accuracy_score(*answers.codes))
+    return float(accuracy_score(**answers.cells))
 
 
 def matthews(answers: Answers) -> float:
     """Matthews' correlation coefficient."""
     from sklearn.metrics import matthews_corrcoef
 
-    return float(matthews_corrcoef(*answers.codes))
+    return float(matthews_corrcoef(**answers.cells))
 
 
 def correct(answers: Answers) -> Array:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _by_class(answers: Answers, *, function: str, average: str) -> float:
     from sklearn import metrics
 
-    return float(getattr(metrics, f"{function}_score")(*answers.codes, average=average, zero_division=0.0))
+    return float(getattr(metrics, f"{function}_score")(**answers.cells, average=average, zero_division=0.0))
 
 
 def _counted(matrices: Array, *, function: str, average: str) -> Array:
@@ -42,7 +42,7 @@ def _mean_metric(name: str, function: str, average: str, description: str, *, us
 def _balanced_accuracy(answers: Answers) -> float:
     from sklearn.metrics import balanced_accuracy_score
 
-    return float(balanced_accuracy_score(*answers.codes))
+    return float(balanced_accuracy_score(**answers.cells))
 
 
 def _roc_auc(answers: Answers) -> float:

@@ -104,7 +104,7 @@ METRICS = (
     ),
     Metric(
         name="rmse", description="Root of the mean squared error.", function=_rmse, better="lower", usual=True,
-        each=_squared,
+        each=_squared, root=True,
     ),
     Metric(name="r2", description="Share of the target's variance that is explained.", function=_r2, usual=True),
     Metric(

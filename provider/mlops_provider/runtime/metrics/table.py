@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConfigError
 from mlops_provider.runtime.metrics import binary, forecasting, multiclass, multilabel, ranking, regression
@@ -43,8 +43,13 @@ def is_lower_better(name: str) -> bool:
     return name in LOWER_IS_BETTER
 
 
-def goodness(name: str, value: float) -> float:
-    """Give a number that is higher where the value of the metric is better, in the metric's own unit."""
+def goodness(name: str, value: Any, *, lower_is_better: bool | None = None) -> Any:
+    """Give a number that is higher where the value of the metric is better, in the metric's own unit.
+
+    `value` may be an array of them; `lower_is_better` is said of metrics that are not in the table.
+    """
+    if lower_is_better is not None:
+        return -value if lower_is_better else value
     if name == "bias":
         return -abs(value)
     return -value if is_lower_better(name) else value
