@@ -10,8 +10,9 @@ from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.champion import ask_champion, champion_ref
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.evaluation_report import write_report
-from mlops_provider.runtime.judgement import Judgement, require_asked
+from mlops_provider.runtime.judgement import Judgement, require_asked, worst_in_gates
 from mlops_provider.runtime.measurement import Measurement
+from mlops_provider.runtime.slices import worst_values
 from mlops_provider.runtime.table import read_frame
 from mlops_provider.store.models import load_model
 from mlops_provider.verdicts import Verdict
@@ -30,9 +31,16 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
     champion = ask_champion(config, context, champion_ref(config, context), model.signature, frame)
     measured = Measurement.of(config, answers, champion.answers)
     require_asked(config, measured)
-    verdict = Verdict.of(Judgement(measured, champion.note, context.parameters, worst={}).rules(config.gates))
-    details: dict[str, Any] = {"champion_note": champion.note, "new_classes": answers.new_classes, **measured.to_dict()}
-    summary = f"{measured.to_markdown(champion.note)}\n{verdict.to_markdown()}"
+    asked = [name for name in worst_in_gates(config.gates) if name in measured.metrics]
+    worst = worst_values(answers, frame, config.slices, asked)
+    verdict = Verdict.of(Judgement(measured, champion.note, context.parameters, worst).rules(config.gates))
+    details: dict[str, Any] = {
+        "champion_note": champion.note,
+        "new_classes": answers.new_classes,
+        "worst": {name: value.to_dict() for name, value in worst.items()},
+        **measured.to_dict(),
+    }
+    summary = f"{_new(answers)}{measured.to_markdown(champion.note)}\n{verdict.to_markdown()}"
     with store.scratch() as folder:
         content = {"metrics": measured.metrics, "verdict": verdict.to_dict(), **details}
         write_report(folder, context, model.signature, answers.truth, answers.predicted, summary, content)
@@ -43,3 +51,12 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
     return Outcome(
         outputs={"report": report}, metrics=measured.metrics, verdict=verdict, summary=summary, details=details
     )
+
+
+def _new(answers: Answers) -> str:
+    """Say which classes of the truth the model cannot know."""
+    if not answers.new_classes:
+        return ""
+    rows = sum(answers.new_classes.values())
+    some = ", ".join(f"{name} ({count:,})" for name, count in list(answers.new_classes.items())[:5])
+    return f"{rows:,} of {len(answers):,} rows are of classes that the model does not know: {some}.\n\n"

@@ -48,8 +48,8 @@ class Gain:
     test: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form."""
-        return asdict(self)
+        """Give the JSON form: what is not known is left out."""
+        return {name: value for name, value in asdict(self).items() if value not in {None, ""}}
 
 
 def gains(

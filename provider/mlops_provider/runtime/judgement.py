@@ -14,15 +14,7 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.spec.evaluate import EvaluateSpec
     from mlops_provider.runtime.measurement import Measurement
-
-
-@dataclass(frozen=True, slots=True)
-class Worst:
-    """The worst value of a metric in any slice, which slice that is, and how many rows it has."""
-
-    value: float
-    slice: str
-    rows: int
+    from mlops_provider.runtime.slices import WorstValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +24,7 @@ class Judgement:
     measured: Measurement
     note: str
     parameters: Mapping[str, Any]
-    worst: Mapping[str, Worst]
+    worst: Mapping[str, WorstValue]
 
     def rules(self, gates: Iterable[str]) -> list[RuleResult]:
         """Judge each gate."""
@@ -65,6 +57,12 @@ class Judgement:
         if result.result == "not_applicable":
             return RuleResult(rule=gate, result="not_applicable", why=self.note)
         return result
+
+
+def worst_in_gates(gates: Iterable[str]) -> list[str]:
+    """Give the metrics whose worst value in any slice gates name."""
+    names = (name for gate in gates for name in Expression.parse(gate).names())
+    return list(dict.fromkeys(metric_of(name) for name in names if name.startswith("worst.")))
 
 
 def require_asked(config: EvaluateSpec, measured: Measurement) -> None:

@@ -165,3 +165,71 @@ def test_probabilities_have_intervals_too(bench):
     for name in ("roc_auc", "log_loss"):
         low, high = outcome.details["intervals"][name]
         assert low < outcome.metrics[name] < high
+
+
+def champion(bench, model, **context):
+    tracking.set_alias(bench.tracking_uri, "flow", tracking.CHAMPION, bench.version(model, **context).version)
+
+
+def test_gates_on_the_gain_and_on_the_worst_slice_say_all_that_they_saw(bench):
+    weak, _, test = bench.model("sklearn:breast_cancer", features=["mean smoothness"])
+    champion(bench, weak)
+    strong, _, _ = bench.model("sklearn:breast_cancer")
+    gates = ["gain.accuracy.low > 0", "worst.recall >= 0.5", "gain.roc_auc.p_value < 0.05", "mcc > champion.mcc"]
+
+    outcome = evaluate(bench, strong, test, gates=gates)
+
+    gain, worst, _, mcc = outcome.verdict.rules
+    frame = read_frame(bench.store, test)
+    baseline = accuracy_score(frame["target"], load_model(bench.store, weak).predict(frame))
+    assert outcome.verdict.status == "passed"
+    assert gain.value == outcome.details["gain"]["accuracy"]["low"]
+    assert (gain.threshold, gain.baseline, gain.n) == (0, pytest.approx(baseline), len(frame))
+    assert outcome.details["gain"]["accuracy"]["test"] == "McNemar's exact test"
+    assert worst.slice
+    assert 30 <= worst.n < len(frame)
+    assert worst.value <= outcome.metrics["recall"]
+    assert mcc.threshold == mcc.baseline == outcome.details["champion"]["mcc"]
+    assert f"where {worst.slice}" in worst.why
+
+
+def test_a_champion_without_probabilities_has_nothing_to_compare_them_with(bench):
+    svc, _, test = bench.model("sklearn:iris", "sklearn.svm.SVC")
+    champion(bench, svc)
+    model, _, _ = bench.model("sklearn:iris")
+
+    [rule] = evaluate(bench, model, test, gates=["log_loss <= champion.log_loss"]).verdict.rules
+
+    assert rule.result == "not_applicable"
+    assert rule.why == "the champion has no log_loss: the model gives no probabilities"
+
+
+def test_a_champion_that_learned_from_other_columns_names_those_that_miss(bench):
+    model, _, test = bench.model("sklearn:wine")
+    champion(bench, model)
+    fewer = derived(bench, test, "SELECT * EXCLUDE (alcohol, hue) FROM n")
+    new, _, _ = bench.model("sklearn:wine", features=["ash", "magnesium"])
+
+    [rule] = evaluate(bench, new, fewer, gates=["gain.accuracy.value >= 0"]).verdict.rules
+
+    assert rule.result == "not_applicable"
+    assert "cannot be compared: the evaluation data has no column 'alcohol', 'hue'" in rule.why
+
+
+def test_a_metric_that_is_asked_for_and_cannot_be_is_an_error(bench):
+    model, _, test = bench.model("sklearn:iris", "sklearn.svm.SVC")
+
+    with pytest.raises(DataError, match="the metric 'log_loss' cannot be measured: the model gives no probabilities"):
+        evaluate(bench, model, test, metrics=["accuracy", "log_loss"])
+    assert "log_loss" in evaluate(bench, model, test).details["undefined"]
+
+
+def test_new_classes_are_counted_and_said(bench):
+    model, _, test = bench.model("sklearn:wine")
+    newer = derived(bench, test, "SELECT * REPLACE (CASE WHEN target = 2 THEN 9 ELSE target END AS target) FROM n")
+
+    outcome = evaluate(bench, model, newer, gates=["accuracy > 0.1"])
+
+    frame = read_frame(bench.store, newer)
+    assert outcome.details["new_classes"] == {"9": int((frame["target"] == 9).sum())}
+    assert "rows are of classes that the model does not know" in outcome.summary

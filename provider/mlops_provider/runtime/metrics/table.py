@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from mlops_provider.exceptions import ConfigError
 from mlops_provider.runtime.metrics import binary, forecasting, multiclass, multilabel, ranking, regression
@@ -11,8 +11,12 @@ from mlops_provider.runtime.metrics import binary, forecasting, multiclass, mult
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+
     from mlops_provider.runtime.metrics.metric import Metric
     from mlops_provider.store.models import Kind, Signature
+
+    Array = np.ndarray[Any, Any]
 
 _MODULES = (binary, multiclass, multilabel, regression, ranking, forecasting)
 METRICS: Mapping[Kind, Mapping[str, Metric]] = {
@@ -43,6 +47,10 @@ def is_lower_better(name: str) -> bool:
     return name in LOWER_IS_BETTER
 
 
+@overload
+def goodness(name: str, value: float, *, lower_is_better: bool | None = None) -> float: ...
+@overload
+def goodness(name: str, value: Array, *, lower_is_better: bool | None = None) -> Array: ...
 def goodness(name: str, value: Any, *, lower_is_better: bool | None = None) -> Any:
     """Give a number that is higher where the value of the metric is better, in the metric's own unit.
 
