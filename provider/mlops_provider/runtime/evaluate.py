@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_provider.refs import DatasetRef, ModelRef, ReportRef
 from mlops_provider.runtime import tracking
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.champion import ask_champion, champion_ref
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
-from mlops_provider.runtime.evaluation_report import write_report
+from mlops_provider.runtime.evaluation import Evaluation, EvidentlyPage, write_report
 from mlops_provider.runtime.judgement import Judgement, require_asked, worst_in_gates
 from mlops_provider.runtime.measurement import Measurement
-from mlops_provider.runtime.slices import worst_values
+from mlops_provider.runtime.slices import find_slices, worst_values
 from mlops_provider.runtime.table import read_frame
 from mlops_provider.store.models import load_model
 from mlops_provider.verdicts import Verdict
@@ -28,26 +28,33 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
     model = load_model(store, one(inputs, "model", ModelRef))
     frame = read_frame(store, data)
     answers = Answers.of(model, frame)
-    champion = ask_champion(config, context, champion_ref(config, context), model.signature, frame)
-    measured = Measurement.of(config, answers, champion.answers)
-    require_asked(config, measured)
-    asked = [name for name in worst_in_gates(config.gates) if name in measured.metrics]
-    worst = worst_values(answers, frame, config.slices, asked)
-    verdict = Verdict.of(Judgement(measured, champion.note, context.parameters, worst).rules(config.gates))
-    details: dict[str, Any] = {
-        "champion_note": champion.note,
-        "new_classes": answers.new_classes,
-        "worst": {name: value.to_dict() for name, value in worst.items()},
-        **measured.to_dict(),
-    }
-    summary = f"{_new(answers)}{measured.to_markdown(champion.note)}\n{verdict.to_markdown()}"
-    with store.scratch() as folder:
-        content = {"metrics": measured.metrics, "verdict": verdict.to_dict(), **details}
-        write_report(folder, context, model.signature, answers.truth, answers.predicted, summary, content)
+    with EvidentlyPage(answers, wanted=config.evidently) as evidently, store.scratch() as folder:
+        champion = ask_champion(config, context, champion_ref(config, context), model.signature, frame)
+        measured = Measurement.of(config, answers, champion.answers)
+        require_asked(config, measured)
+        asked = [name for name in worst_in_gates(config.gates) if name in measured.metrics]
+        worst = worst_values(answers, frame, config.slices, asked)
+        verdict = Verdict.of(Judgement(measured, champion.note, context.parameters, worst).rules(config.gates))
+        found = Evaluation(
+            answers=answers,
+            frame=frame,
+            measured=measured,
+            verdict=verdict,
+            champion_note=champion.note,
+            slices=find_slices(answers, frame, config.slices),
+            worst=worst,
+            lineage={"data": data.digest, "model": model.ref.digest},
+            evidently=evidently.finish(folder),
+        )
+        summary = (
+            f"{_new(answers)}{measured.to_markdown(champion.note)}\n{verdict.to_markdown()}{found.slices.to_markdown()}"
+        )
+        write_report(folder, context, found, summary)
         meta = {"lineage": {"data": data.digest, "model": model.ref.digest, "identity": context.identity}}
         published = store.publish(context.workflow, "reports", folder, meta)
     tracking.mirror(context, parameters={"gates": config.gates}, metrics=measured.metrics)
     report = ReportRef(uri=published.uri, digest=published.digest)
+    details = found.details()
     return Outcome(
         outputs={"report": report}, metrics=measured.metrics, verdict=verdict, summary=summary, details=details
     )

@@ -18,8 +18,10 @@ from sklearn.naive_bayes import GaussianNB
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.contract import RunContext
 from mlops_provider.runtime.error_analysis import confusion_pairs, worst_rows
-from mlops_provider.runtime.evaluation import Evaluation, EvidentlyPage, Section, write_report
+from mlops_provider.runtime.evaluation import Evaluation, EvidentlyPage, write_report
 from mlops_provider.runtime.evaluation.evidently_page import numbered
+from mlops_provider.runtime.gains import Gain
+from mlops_provider.runtime.measurement import Measurement
 from mlops_provider.runtime.plots.chart import Axis
 from mlops_provider.runtime.slices import find_slices, worst_values
 from mlops_provider.store.models import Feature, Signature
@@ -91,19 +93,16 @@ def multilabel():
 
 
 def evaluation(answers, frame, **more):
+    measuring = {name: more.pop(name) for name in ("champion", "intervals", "gain", "undefined") if name in more}
     undefined = {}
     metrics = answers.measure([], undefined)
+    measured = Measurement(**{"metrics": metrics, "n": len(frame), "undefined": undefined, **measuring})
     rules = [
         RuleResult(rule=f"{name} < 100", result="passed", why=f"{name} holds", values={name: value})
         for name, value in metrics.items()
     ]
-    fields = {
-        "verdict": Verdict.of(rules),
-        "slices": find_slices(answers, frame, "auto"),
-        "undefined": undefined,
-        **more,
-    }
-    return Evaluation(answers=answers, frame=frame, metrics=metrics, **fields)
+    fields = {"verdict": Verdict.of(rules), "slices": find_slices(answers, frame, "auto"), **more}
+    return Evaluation(answers=answers, frame=frame, measured=measured, **fields)
 
 
 def written(folder, found):
@@ -177,13 +176,13 @@ def test_every_task_has_its_page(tmp_path, case):
 
     page = looked_at(html)
     text = " ".join(page.text)
-    for words in [*PLOTS[name], "Worst slices", "sha256:abc", "run-1", *found.metrics]:
+    for words in [*PLOTS[name], "Worst slices", "sha256:abc", "run-1", *found.measured.metrics]:
         assert words in text
     places = [html.index(f"<h2>{title}") for title in ("Metrics", "Worst slices", "Plots", "Where it errs", "Lineage")]
     assert places == sorted(places)
     assert html.index("class='verdict passed'") < places[0]
     assert not re.findall(r"(?:src|href)=['\"]?https?:", html)
-    assert content["metrics"] == found.metrics
+    assert content["metrics"] == found.measured.metrics
     assert content["rows"] == len(frame)
     assert len(content["worst_rows"]) == 20
 
@@ -229,7 +228,7 @@ def test_names_and_values_are_escaped(tmp_path):
     worst = worst_values(answers, frame, "auto", ["accuracy"])
     found = evaluation(
         answers, frame, verdict=verdict, champion_note=evil, lineage={evil: evil}, undefined={evil: evil}, worst=worst,
-        evidently=evil, sections=(Section(evil, "<p>computed</p>"),),
+        evidently=evil, sections=("<h2>More</h2><p>computed</p>",),
     )  # fmt: skip
 
     html, _ = written(tmp_path, found)
@@ -244,19 +243,40 @@ def test_a_verdict_shows_each_rule_the_champion_and_the_worst_slice(tmp_path):
     answers, frame = binary()
     rules = [
         RuleResult(rule="accuracy >= 0.9", result="passed", why="accuracy = 0.93: it holds", values={"accuracy": 0.93}),
-        RuleResult(rule="recall >= 0.99", result="failed", why="recall = 0.9: it does not", values={"recall": 0.9}),
+        RuleResult(
+            rule="recall >= 0.99",
+            result="failed",
+            why="recall = 0.9: it does not",
+            values={"recall": 0.9},
+            value=0.9012,
+            threshold=0.99,
+            baseline=0.8765,
+            slice="town = Ulm",
+            n=321,
+        ),
     ]
     found = evaluation(
         answers, frame, verdict=Verdict.of(rules), champion={"accuracy": 0.5123},
         champion_note="the champion is version 7", intervals={"accuracy": (0.9111, 0.9555)},
-        gain={"accuracy": {"value": 0.4, "low": 0.3, "high": 0.5, "p_value": 1e-9}},
+        gain={"accuracy": Gain(value=0.4, low=0.3, high=0.5, p_value=1e-9)},
         worst=worst_values(answers, frame, "auto", ["accuracy"]),
     )  # fmt: skip
 
     html, content = written(tmp_path, found)
 
     text = " ".join(looked_at(html).text)
-    for words in ("blocked", "recall = 0.9: it does not", "0.9111 to 0.9555", "0.5123", "version 7", "p < 0.0001"):
+    for words in (
+        "blocked",
+        "recall = 0.9: it does not",
+        "0.9111 to 0.9555",
+        "0.5123",
+        "version 7",
+        "p < 0.0001",
+        "0.9012",
+        "0.8765",
+        "town = Ulm",
+        "321",
+    ):
         assert words in text
     assert content["worst"]["accuracy"]["slice"] in text
     assert content["verdict"]["rules"][1]["result"] == "failed"

@@ -13,42 +13,41 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_provider.runtime.answers import Answers
+    from mlops_provider.runtime.measurement import Measurement
     from mlops_provider.runtime.slices import WorstValue
     from mlops_provider.verdicts import Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A further part of the page: `html` is shown as it is, so that its text must be escaped already."""
-
-    title: str
-    html: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What an evaluation found on the rows of `frame` (n), which `answers` belong to.
 
-    `intervals` are 95 % intervals of metrics; `champion` its metrics on the same rows, or None, and `champion_note`
-    says which version it is or why there is none; `gain` is the gain over it by metric (value, low, high, p_value);
-    `undefined` says of metrics that have no value why; `worst` are the worst values in any slice. `lineage` are names
-    and digests; `sections` come after the plots; `masked` columns show no values; `more` goes into report.json.
+    `champion_note` says which version the champion is, or why there is none; `worst` are the worst values in any slice
+    that gates asked for. `lineage` are names and digests; `sections` are further parts of the page, HTML with their
+    headings, and `more` their JSON; `masked` columns show no values; `evidently` says why there is no page of
+    Evidently's, and is empty where there is one.
     """
 
     answers: Answers
     frame: pd.DataFrame
-    metrics: Mapping[str, float]
+    measured: Measurement
     verdict: Verdict
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    champion: Mapping[str, float] | None = None
     champion_note: str = ""
-    gain: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    undefined: Mapping[str, str] = field(default_factory=dict)
     slices: SliceSearch = field(default_factory=SliceSearch)
     worst: Mapping[str, WorstValue] = field(default_factory=dict)
     lineage: Mapping[str, str] = field(default_factory=dict)
-    sections: tuple[Section, ...] = ()
+    sections: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
     masked: frozenset[str] = frozenset()
     evidently: str = ""
-    """Why there is no page of Evidently's; empty where there is one."""
-    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def details(self) -> dict[str, Any]:
+        """Give what belongs in the record: everything measured, and of the slices all but their rows."""
+        return {
+            "champion_note": self.champion_note,
+            "new_classes": self.answers.new_classes,
+            "worst": {name: value.to_dict() for name, value in self.worst.items()},
+            "slices": [one.to_dict(rows=False) for one in self.slices],
+            **self.measured.to_dict(),
+            **self.more,
+        }

@@ -23,31 +23,17 @@ _WORST_ROWS = 20
 
 
 def write_report(folder: Path, context: RunContext, found: Evaluation, summary: str) -> None:
-    """Write the three files; the same evaluation gives the same bytes. `summary` is Markdown, and opens report.md."""
+    """Write the three files; the same evaluation gives the same bytes. `summary` is Markdown, for report.md."""
     title = f"{context.workflow}: {context.phase}"
     sides = drawings.reliabilities(found.answers)
     rows = worst_rows(found.answers, found.frame, _WORST_ROWS, masked=found.masked)
     pairs = confusion_pairs(found.answers) if found.answers.signature.task == "classification" else []
     content = _content(found, sides, rows, pairs)
     (folder / "report.json").write_bytes(json_bytes({"title": title, **content}))
-    (folder / "report.md").write_text(f"# {title}\n\n{summary}\n{slices_markdown(found)}", encoding="utf-8")
+    (folder / "report.md").write_text(f"# {title}\n\n{summary}", encoding="utf-8")
     evidently = (folder / EVIDENTLY).exists()
     html = page(title, *_parts(context, found, sides, rows, pairs, evidently=evidently))
     (folder / "report.html").write_text(html, encoding="utf-8")
-
-
-def slices_markdown(found: Evaluation) -> str:
-    """Give the worst slices as a Markdown list."""
-    if not found.slices.rows:
-        return ""
-    if not len(found.slices):
-        return "\nNo slice is surely worse than the rest.\n"
-    lines = "".join(
-        f"- `{one.text.replace('`', ' ')}`: {one.rows:,} {found.slices.units} ({one.share:.1%}), "
-        f"loss {one.loss:.4g} against {one.rest_loss:.4g}\n"
-        for one in found.slices
-    )
-    return f"\nWorst slices:\n\n{lines}"
 
 
 def _content(
@@ -59,22 +45,15 @@ def _content(
         calibration = ErrorProfile.of(answers.truth, answers.predicted).to_dict()
     return {
         "task": answers.signature.task,
-        "rows": len(answers.truth),
-        "metrics": dict(found.metrics),
-        "intervals": {name: list(between) for name, between in found.intervals.items()},
-        "undefined": dict(found.undefined),
-        "champion": found.champion and dict(found.champion),
-        "champion_note": found.champion_note,
-        "gain": {name: dict(gain) for name, gain in found.gain.items()},
+        "metrics": dict(found.measured.metrics),
         "verdict": found.verdict.to_dict(),
-        "worst": {name: value.to_dict() for name, value in found.worst.items()},
+        **found.details(),
         "slices": found.slices.to_dict(),
         "calibration": calibration,
         "worst_rows": rows,
         "confusion_pairs": pairs,
         "lineage": dict(found.lineage),
         "evidently": found.evidently,
-        **found.more,
     }
 
 
@@ -89,7 +68,6 @@ def _parts(
 ) -> list[str]:
     """Give the page's parts in the order of somebody in a hurry: may it go on, how good, where not, why, what from."""
     answers = found.answers
-    note = f"; {escape(found.champion_note)}" if found.champion_note else ""
     slices = tables.slices(found)
     calibration = drawings.calibration(answers, sides)
     where = (
@@ -106,12 +84,12 @@ def _parts(
     lines.append(["run", f"<code>{escape(context.run_id)}</code>"])
     return [
         tables.verdict(found.verdict),
-        f"<h2>Metrics</h2><p>On {len(answers):,} rows that the model has not seen{note}.</p>{tables.metrics(found)}",
+        f"<h2>Metrics</h2>{tables.metrics(found)}",
         f"<h2>Worst slices</h2>{slices}" if slices else "",
         f"<h2>Calibration</h2>{calibration}" if calibration else "",
         f"<h2>Plots</h2>{drawings.plots(answers, found.frame)}",
         f"<h2>Where it errs</h2>{where}",
-        *(f"<h2>{escape(section.title)}</h2>{section.html}" for section in found.sections),
+        *found.sections,
         f"<h2>Lineage</h2>{tables.table(['', ''], lines)}",
         f"<p><a href='report.json'>All numbers</a> · <a href='report.md'>Summary</a></p>{plots}",
     ]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mlops_provider.runtime.evaluation.evaluation import Evaluation
+    from mlops_provider.runtime.gains import Gain
     from mlops_provider.runtime.slices import Slice
     from mlops_provider.verdicts import Verdict
 
@@ -41,33 +42,42 @@ def verdict(found: Verdict) -> str:
     word = f"<p class='verdict {escape(found.status)}'>{escape(found.status)}</p>"
     if not found.rules:
         return f"{word}<p>There is no gate: nothing was proven. Add <code>gates</code> to this phase.</p>"
-    head = ["rule", "result", "values", "why"]
+    columns = {"value": "value", "threshold": "threshold", "baseline": "champion", "slice": "slice", "n": "rows"}
+    shown = [name for name in columns if any(getattr(rule, name) not in {None, ""} for rule in found.rules)]
     rows = [
         [
             f"<code>{escape(rule.rule)}</code>",
             f"<span class={escape(rule.result)}>{escape(rule.result.replace('_', ' '))}</span>",
-            "<br>".join(f"{escape(name)}&nbsp;=&nbsp;{cell(value)}" for name, value in rule.values.items()),
+            *(_of_rule(getattr(rule, name)) for name in shown),
             escape(rule.why),
         ]
         for rule in found.rules
     ]
-    return word + table(head, rows)
+    numbers = [place for place, name in enumerate(shown, start=2) if name != "slice"]
+    return word + table(["rule", "result", *(columns[name] for name in shown), "why"], rows, numbers=numbers)
+
+
+def _of_rule(value: float | str | None) -> str:
+    if value is None:
+        return ""
+    return escape(value) if isinstance(value, str) else number(value)
 
 
 def metrics(found: Evaluation) -> str:
-    """Give the metrics with intervals, the champion, the gain, and the worst slice where it was asked for."""
-    champion = found.champion or {}
+    """Give the metrics with intervals, the champion, the gain, and the worst slice where gates asked for it."""
+    measured = found.measured
+    champion, intervals = measured.champion or {}, measured.intervals
     head = ["metric", "this model", "95 % interval"]
     head += ["champion", "gain"] if champion else []
-    head += [""] if found.intervals or champion else []
+    head += [""] if intervals or champion else []
     head += ["worst slice"] if found.worst else []
     rows = []
-    for name, value in found.metrics.items():
-        between = found.intervals.get(name)
+    for name, value in measured.metrics.items():
+        between = intervals.get(name)
         row = [escape(name), number(value), _between(between)]
         if champion:
-            row += [number(champion.get(name)), _gain(found.gain.get(name))]
-        if found.intervals or champion:
+            row += [number(champion.get(name)), _gain(measured.gain.get(name))]
+        if intervals or champion:
             row.append(interval(value, between, champion.get(name)) if between or name in champion else "")
         if found.worst:
             worst = found.worst.get(name)
@@ -75,23 +85,39 @@ def metrics(found: Evaluation) -> str:
         rows.append(row)
     keys = "<span class=key><i style='background:var(--c0)'></i>this model, with its interval</span>"
     keys += "<span class=key><i style='background:var(--c1)'></i>champion</span>" if champion else ""
-    without = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in found.undefined.items())
-    missing = f"<p>Not defined here:</p><ul>{without}</ul>" if without else ""
-    legend = f"<div class=keys>{keys}</div>" if found.intervals or champion else ""
-    return table(head, rows, numbers=[1, 2, 3, 4] if champion else [1, 2]) + legend + missing
+    legend = f"<div class=keys>{keys}</div>" if intervals or champion else ""
+    listing = table(head, rows, numbers=[1, 2, 3, 4] if champion else [1, 2])
+    return f"{_what_was_measured(found)}{listing}{legend}{_missing(found)}"
+
+
+def _what_was_measured(found: Evaluation) -> str:
+    measured = found.measured
+    out = f"; {measured.left_out:,} {measured.unit} say nothing about an order" if measured.left_out else ""
+    note = f"; {escape(found.champion_note)}" if found.champion_note else ""
+    return f"<p>On {measured.n:,} {measured.unit} that the model has not seen{out}{note}.</p>"
+
+
+def _missing(found: Evaluation) -> str:
+    """Say what could not be measured, and of which rows the model cannot know the answer."""
+    measured, new = found.measured, found.answers.new_classes
+    lines = [f"{name}: {why}" for name, why in measured.undefined.items()]
+    lines += [f"{name} of the champion: {why}" for name, why in measured.champion_undefined.items()]
+    some = ", ".join(f"{name} ({count:,})" for name, count in list(new.items())[:5])
+    words = f"<p class=warn>Classes that the model does not know: {escape(some)}.</p>" if new else ""
+    return f"{words}<p>Not measured:</p><ul>{''.join(f'<li>{escape(x)}</li>' for x in lines)}</ul>" if lines else words
 
 
 def _between(between: tuple[float, float] | None) -> str:
     return f"{number(between[0])} to {number(between[1])}" if between else ""
 
 
-def _gain(gain: Mapping[str, float] | None) -> str:
-    if not gain or "value" not in gain:
+def _gain(gain: Gain | None) -> str:
+    if gain is None:
         return ""
-    text = f"{gain['value']:+.4g}"
-    if "low" in gain and "high" in gain:
-        text += f" ({gain['low']:+.4g} to {gain['high']:+.4g})"
-    return f"{text}, p {p_text(gain['p_value'])}" if "p_value" in gain else text
+    text = f"{gain.value:+.4g}"
+    if gain.low is not None and gain.high is not None:
+        text += f" ({gain.low:+.4g} to {gain.high:+.4g})"
+    return text if gain.p_value is None else f"{text}, p {p_text(gain.p_value)}"
 
 
 def p_text(value: float) -> str:
@@ -116,7 +142,7 @@ def slices(found: Evaluation) -> str:
     )
     if not len(search):
         return f"<p>No slice is surely worse than the rest. Searched: {what}</p>{left_out}"
-    names = [name for name in found.metrics if any(name in one.metrics for one in search)][:_SLICE_METRICS]
+    names = [name for name in found.measured.metrics if any(name in one.metrics for one in search)][:_SLICE_METRICS]
     head = ["", "where", search.units, "loss", "loss of the rest", "p", *map(escape, names)]
     rows = [
         [
@@ -130,7 +156,7 @@ def slices(found: Evaluation) -> str:
         ]
         for place, one in enumerate(search, start=1)
     ]
-    whole = ["", "all", f"{search.rows:,}", "", "", "", *(number(found.metrics.get(name)) for name in names)]
+    whole = ["", "all", f"{search.rows:,}", "", "", "", *(number(found.measured.metrics.get(name)) for name in names)]
     listing = table(head, [*rows, whole], numbers=range(2, 6 + len(names)))
     samples = "".join(_sample(place, one) for place, one in enumerate(search, start=1))
     return f"{listing}<p class=dim>{loss_text(found)} Searched: {what}</p>{samples}{left_out}"

@@ -33,14 +33,10 @@ class Slice:
         """The conditions in one line."""
         return " and ".join(self.conditions)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form."""
-        return {
-            "text": self.text,
-            **asdict(self),
-            "conditions": list(self.conditions),
-            "worst_rows": [*self.worst_rows],
-        }
+    def to_dict(self, *, rows: bool = True) -> dict[str, Any]:
+        """Give the JSON form, with or without the sample rows."""
+        found = {"text": self.text, **asdict(self), "conditions": list(self.conditions)}
+        return {**found, "worst_rows": list(self.worst_rows)} if rows else _without(found, "worst_rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +66,20 @@ class SliceSearch:
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form."""
         return {**asdict(self), "slices": [found.to_dict() for found in self.slices]}
+
+    def to_markdown(self) -> str:
+        """Give the slices as a list."""
+        if not self.rows:
+            return ""
+        if not self.slices:
+            return "\nNo slice is surely worse than the rest.\n"
+        lines = "".join(
+            f"- `{one.text.replace('`', ' ')}`: {one.rows:,} {self.units} ({one.share:.1%}), "
+            f"loss {one.loss:.4g} against {one.rest_loss:.4g}\n"
+            for one in self.slices
+        )
+        return f"\nWorst slices:\n\n{lines}"
+
+
+def _without(value: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key != name}
