@@ -12,6 +12,7 @@ from mlops_dag_factory.nodes import config_of, nodes_of
 from mlops_dag_factory.options import cache_of
 from mlops_dag_factory.phases import phase_types
 from mlops_dag_factory.spec.base import is_template
+from mlops_dag_factory.spec.train import TrainSpec
 from mlops_provider.expressions import Expression
 from mlops_provider.refs import ref_from_dict
 
@@ -81,6 +82,8 @@ class _Planner:
                     str(len(values)) if isinstance(values, list) else "some" for values in node.phase.foreach.values()
                 ]
                 step.why.append(f"once for each of {' x '.join(counts)} items")
+            if isinstance(node.phase, TrainSpec) and node.phase.trial_tasks:
+                step.why.append(f"after its search by {node.phase.trial_tasks} workers in the tasks '{name}.trial'")
             if node.phase.group:
                 step.why.append(f"in the task '{node.prefix}{node.phase.group}'")
             self._cache(node, step)

@@ -18,6 +18,7 @@ from mlops_dag_factory.spec.base import is_template
 from mlops_dag_factory.spec.checkpoint import CheckpointSpec, OverrideSpec
 from mlops_dag_factory.spec.ingest import IngestSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
+from mlops_dag_factory.spec.train import TrainSpec
 from mlops_provider.assets import data_uri
 
 if TYPE_CHECKING:
@@ -158,6 +159,10 @@ class _Builder:
 
     def _phase(self, node: Node, *, rejoins: bool) -> None:
         phase = node.phase
+        workers = phase.trial_tasks if isinstance(phase, TrainSpec) else 0
+        if workers:
+            self._trials(node, workers, rejoins=rejoins)
+        rejoins = rejoins or bool(workers)  # it comes after its own workers, and looks itself at what was left out
         common = self._common(node, node.name, rejoins=rejoins)
         arguments = {
             **self._arguments(node, rejoins=rejoins),
@@ -167,6 +172,9 @@ class _Builder:
         }
         operator = phase_types()[phase.type].operator_class()
         self.first[node.name] = self.last[node.name] = node.name
+        if workers:
+            common["trigger_rule"] = TriggerRule.NONE_FAILED
+            self.first[node.name] = f"{node.name}.trial"
         if isinstance(phase, IngestSpec) and phase.publish:
             common["outlets"] = [AssetAlias(data_uri(self.workflow.workflow, node.name))]
         if not phase.foreach:
@@ -175,6 +183,8 @@ class _Builder:
                 self._wait(node, rejoins=rejoins)
             if isinstance(phase, CheckpointSpec) and phase.on_fail == "ask":
                 self._override(node, phase)
+            if workers:
+                self._connect(self.first[node.name], node.name)
             return
         common["dag"] = self.dag
         arguments["phase"] = node.name
@@ -197,6 +207,17 @@ class _Builder:
         )
         self._connect(task_id, node.name)
         self.first[node.name] = task_id
+
+    def _trials(self, node: Node, workers: int, *, rejoins: bool) -> None:
+        """Make the workers of a search, which come before its training; people hear of them when they fail."""
+        from mlops_provider.operators.tune import RunTrialsOperator
+
+        common = self._common(node, f"{node.name}.trial", rejoins=rejoins, kind="trial")
+        for moment in ("on_execute_callback", "on_success_callback", "on_skipped_callback"):
+            common.pop(moment, None)
+        arguments = {**self._arguments(node, rejoins=rejoins), "phase": node.name, "dag": self.dag}
+        mapped = RunTrialsOperator.partial(**common, **arguments, doc_md=f"Trials of the search of `{node.name}`.")
+        self.tasks[f"{node.name}.trial"] = mapped.expand(worker=list(range(1, workers + 1)))
 
     def _override(self, node: Node, phase: CheckpointSpec) -> None:
         from mlops_provider.operators.override import OverrideCheckpointOperator

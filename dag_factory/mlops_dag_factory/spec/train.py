@@ -105,6 +105,11 @@ class TrainSpec(PhaseSpec):
         """Say whether a field may be Jinja: the tasks of a search make the graph and may not."""
         return super().renders(field) and field != "tune"
 
+    @property
+    def trial_tasks(self) -> int:
+        """How many tasks of their own run the trials of the search; 0 where they run inside the training's."""
+        return self.tune.workers if self.tune and self.tune.trials == "tasks" else 0
+
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         exactly_one(estimator=self.estimator, python=self.python)

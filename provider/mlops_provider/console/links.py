@@ -25,4 +25,6 @@ class PhaseRecordLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 (Airflow's signature)
         """Give the address of the page."""
-        return record_address(ti_key.dag_id, ti_key.run_id, ti_key.task_id)
+        workers = ti_key.task_id.endswith(".trial") and ti_key.map_index >= 0
+        phase = f"{ti_key.task_id}@{ti_key.map_index + 1}" if workers else ti_key.task_id
+        return record_address(ti_key.dag_id, ti_key.run_id, phase)

@@ -34,6 +34,7 @@ def note(
     outputs: Record | None = None,
     metrics: dict[str, float] | None = None,
     status: str = "succeeded",
+    usage: Record | None = None,
 ) -> str:
     """Write the record of what is not a phase function: an answer, a decision, another operator; give its URI."""
     record = {
@@ -48,6 +49,7 @@ def note(
         "verdict": None,
         "summary": summary,
         "details": details or {},
+        **({"usage": usage} if usage else {}),
     }
     return write_record(context.store(), context, record)
 

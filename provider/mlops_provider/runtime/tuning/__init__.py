@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mlops_provider.runtime.tuning.search import Found, find, search, work
+from mlops_provider.runtime.tuning.search import Found, find, search, study_key, work
 
-__all__ = ["Found", "find", "search", "work"]
+__all__ = ["Found", "find", "search", "study_key", "work"]

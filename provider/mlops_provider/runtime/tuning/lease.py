@@ -11,6 +11,7 @@ import os
 import threading
 import time
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,12 +20,16 @@ from typing import TYPE_CHECKING, Any, Self
 from mlops_provider.store.store import json_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlops_provider.store.store import Store
 
 BEAT = 10.0
 """Seconds between two signs of life."""
 LEASE = 120.0
 """Seconds after the last sign of life from which a worker on another machine counts as dead."""
+
+_PREFIX = "worker-"
 
 
 @dataclass(slots=True)
@@ -36,15 +41,35 @@ class Worker:
     name: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     parent: int = 0
     _over: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread = field(default_factory=threading.Thread)
 
     def __enter__(self) -> Self:
         self._say()
-        threading.Thread(target=self._beat, daemon=True, name=f"lease {self.name}").start()
+        self._thread = threading.Thread(target=self._beat, daemon=True, name=f"lease {self.name}")
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._say()
+        self._thread.join()
+        self.store.files.delete(_key(self.key, self.name))
+
+    @contextmanager
+    def own_share(self) -> Iterator[None]:
+        """Keep numeric libraries from using more than this worker's share of the processors of this machine."""
+        from joblib import cpu_count
+        from threadpoolctl import threadpool_limits
+
+        here = _place()["machine"]
+        signs = (
+            _sign(self.store, f"{self.key}/workers/{name}") for name in self.store.files.list(f"{self.key}/workers")
+        )
+        workers = sum(1 for sign in signs if sign and sign["machine"] == here and _lives(sign))
+        if workers < 2:  # noqa: PLR2004 (only this one)
+            yield
+            return
+        with threadpool_limits(max(1, cpu_count() // workers)):
+            yield
 
     @property
     def orphaned(self) -> bool:
@@ -61,26 +86,31 @@ class Worker:
                 continue  # the store is away for a moment: the lease is longer than several beats
 
     def _say(self) -> None:
-        sign = {**_place(), "at": time.time(), "over": self._over.is_set()}
+        sign = {**_place(), "at": time.time()}
         self.store.files.write(_key(self.key, self.name), json_bytes(sign))
 
 
 def alive(store: Store, key: str, name: str) -> bool:
-    """Say whether a worker of a search lives."""
+    """Say whether a worker of a search lives: one that has ended leaves no sign."""
+    sign = _sign(store, _key(key, name))
+    return sign is not None and _lives(sign)
+
+
+def _sign(store: Store, key: str) -> dict[str, Any] | None:
     try:
-        sign: dict[str, Any] = json.loads(store.files.read(_key(key, name)))
+        return json.loads(store.files.read(key))  # type: ignore[no-any-return]
     except FileNotFoundError:
-        return False
-    if sign["over"]:
-        return False
-    here = _place()
-    if sign["machine"] == here["machine"]:
+        return None
+
+
+def _lives(sign: dict[str, Any]) -> bool:
+    if sign["machine"] == _place()["machine"]:
         return _start_of(sign["pid"]) == str(sign["process"])
     return time.time() - float(sign["at"]) < LEASE
 
 
 def _key(key: str, name: str) -> str:
-    return f"{key}/workers/{name}.json"
+    return f"{key}/{_PREFIX}{name}.json"
 
 
 def _place() -> dict[str, Any]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from mlops_provider.runtime.tuning.search import Search
     from mlops_provider.runtime.tuning.trial import Goal, Trial
 
 _LOG = logging.getLogger(__name__)
 _MINUTE = 60.0
+_LOOK = 1.0
+"""Seconds between two looks at what other processes did."""
 
 
 @dataclass(slots=True)
@@ -44,6 +49,35 @@ class Progress:
     def _left(self, done: int) -> float:
         ended = max(1, done - self.before)
         return (time.monotonic() - self.began) / ended * max(0, self.size - done)
+
+
+@contextmanager
+def watching(search: Search) -> Iterator[None]:
+    """Say meanwhile what came of the trials that other processes run."""
+    over = threading.Event()
+    thread = threading.Thread(target=_watch, args=(search.again(), over), daemon=True, name="progress of the search")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _watch(search: Search, over: threading.Event) -> None:
+    progress = Progress(search.judge.goal, search.sampler.size)
+    said = set(search.study.trials())
+    progress.before = len(said)
+    last = False
+    while not last:
+        last = over.wait(_LOOK)
+        try:
+            done = search.study.trials()
+        except OSError:
+            continue
+        for number in done.keys() - said:
+            progress.say(done[number], done)
+        said |= done.keys()
 
 
 def _outcome(trial: Trial, goal: Goal) -> str:

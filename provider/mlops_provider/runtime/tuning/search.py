@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from mlops_provider.runtime.training_data import read_training_data
 from mlops_provider.runtime.tuning.judge import Judge, reasons
 from mlops_provider.runtime.tuning.lease import Worker
 from mlops_provider.runtime.tuning.progress import Progress
-from mlops_provider.runtime.tuning.sampler import WAIT, Nothing, Sampler, make_sampler
+from mlops_provider.runtime.tuning.sampler import Nothing, Sampler, Wait, make_sampler
 from mlops_provider.runtime.tuning.study import Study
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.training_data import TrainingData
     from mlops_provider.runtime.tuning.trial import Goal, Proposal, Trial
 
-_LOG = logging.getLogger(__name__)
 _PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 
@@ -37,6 +37,14 @@ class Found:
     goal: Goal
     best: Trial
     trials: list[Trial] = field(default_factory=list)
+
+
+class Idle(Enum):
+    """Why a worker has nothing to do."""
+
+    NONE_LEFT = "every trial has an end"
+    OTHERS_WORK = "others run what is left"
+    MORE_LATER = "what is next depends on what others run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,43 +77,50 @@ class Search:
         limit = self.judge.tune.timeout
         return self.study.began + limit.total_seconds() if limit else float("inf")
 
-    def next(self, worker: str) -> tuple[int, Proposal] | bool | None:
-        """Take a trial; True where one may follow later, None where none is left for this worker."""
-        claims = self.study.claims()
-        done = self.study.trials()
+    def again(self) -> Search:
+        """Give the same search for another thread."""
+        return replace(self, study=replace(self.study, known={}))
+
+    def next(self, worker: str, *, begun: bool = False) -> tuple[int, Proposal] | Idle:
+        """Take a trial, or say why there is none; `begun` takes only what others began."""
+        claims, done = self.study.claims(), self.study.trials()
         running = self.study.running(claims)
-        later: bool = False
+        idle = Idle.NONE_LEFT
         for number in range(self.sampler.size):
-            if number in done:
-                continue
             taken = claims.get(number, 0)
+            if number in done or (begun and not taken):
+                continue
             proposal = self.sampler.propose(number, done, running) if not taken else None
-            if proposal is WAIT:
-                return True
+            if isinstance(proposal, Wait):
+                return Idle.MORE_LATER
             if isinstance(proposal, Nothing):
                 continue
-            got = self.study.claim(number, taken, worker, lambda: proposal)  # type: ignore[arg-type,return-value]  # noqa: B023 (called at once)
-            if got is not None:
-                return number, got
-            later = True
-        return True if later else None
+            claimed = self.study.claim(number, taken, worker, proposal)
+            if claimed is not None:
+                return number, claimed
+            idle = Idle.OTHERS_WORK
+        return idle
 
-    def work(self, *, stay: bool, parent: int = 0) -> int:
-        """Run trials until none is left; give how many. `stay` waits for those of others, too."""
+    def work(self, *, stay: bool, parent: int = 0, begun: bool = False, share: bool = True) -> int:
+        """Run trials until none is left; give how many.
+
+        `stay` waits for the trials of others, too, and runs those of the dead; `share` leaves processors to the other
+        workers on this machine.
+        """
         count, pause = 0, _PAUSE
         progress = Progress(self.judge.goal, self.sampler.size)
         with Worker(self.study.store, self.study.key, parent=parent) as worker:
             while time.time() < self.ends and not worker.orphaned:
-                got = self.next(worker.name)
-                if got is None or (got is True and not stay):
+                found = self.next(worker.name, begun=begun)
+                if found is Idle.NONE_LEFT or (found is Idle.OTHERS_WORK and not stay):
                     break
-                if isinstance(got, bool):
+                if isinstance(found, Idle):
                     time.sleep(pause)
                     pause = min(_LONGEST_PAUSE, pause * 1.5)
                     continue
-                number, proposal = got
                 pause = _PAUSE
-                trial = self.judge.run(number, proposal, self.study.known.values())
+                with worker.own_share() if share else nullcontext():
+                    trial = self.judge.run(*found, before=self.study.known.values())
                 self.study.finish(replace(trial, worker=worker.name))
                 count += 1
                 progress.say(trial, self.study.trials())
@@ -115,6 +130,11 @@ class Search:
 def find(config: TrainSpec, data: TrainingData, context: RunContext) -> Found:
     """Search, or go on with a search that was cut short, and give the best trial; DataError where all failed."""
     search = Search.open(config, data, context)
+    tune = search.judge.tune
+    if tune.trials == "inline" and tune.workers > 1:
+        from mlops_provider.runtime.tuning.workers import work_at_once
+
+        work_at_once(search, tune, min(tune.workers, search.sampler.size))
     search.work(stay=True)
     trials = list(search.study.trials().values())
     goal = search.judge.goal

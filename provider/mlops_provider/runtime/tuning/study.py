@@ -6,7 +6,7 @@ Below `<workflow>/tuning/<study key>/`:
     claims/0001-00007-1     the first who took trial 7 in round 1, created exclusively; -2 took over from a dead one
     results/00007.json      what came of trial 7: finished or pruned, for good
     failed/0001-00007.json  why it failed in round 1; the next round tries it again
-    workers/…               signs of life
+    worker-….json           its sign of life
 Every process sees the same trials, so that a search goes on after a crash where it was, and several share it.
 """
 
@@ -22,11 +22,9 @@ from mlops_provider.runtime.tuning.trial import Proposal, Trial
 from mlops_provider.store.store import json_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mlops_provider.store.store import Store
 
-MOST_DEATHS = 2
+MOST_DEATHS = 3
 """A trial during which so many workers died is not tried again."""
 
 
@@ -68,10 +66,10 @@ class Study:
                 found[int(number)] = max(int(count), found.get(int(number), 0))
         return found
 
-    def claim(self, number: int, taken: int, worker: str, make: Callable[[], Proposal]) -> Proposal | None:
+    def claim(self, number: int, taken: int, worker: str, proposal: Proposal | None) -> Proposal | None:
         """Take a trial that nobody alive works on; None where somebody does, or was faster.
 
-        `taken` is how often it was taken before: who takes over tries the same.
+        `taken` is how often it was taken before: who takes over tries the same, others the proposal.
         """
         before = self._claim(number, taken) if taken else None
         if before is not None and alive(self.store, self.key, before["worker"]):
@@ -79,7 +77,10 @@ class Study:
         if before is not None and taken >= MOST_DEATHS:
             self._give_up(number, before)
             return None
-        proposal = make() if before is None else Proposal(before["parameters"], before["rows"], before["rung"])
+        if before is not None:
+            proposal = Proposal(before["parameters"], before["rows"], before["rung"])
+        if proposal is None:
+            return None
         claim = {
             "worker": worker,
             "at": time.time(),
@@ -122,7 +123,7 @@ class Study:
                 rows=claim["rows"],
                 rung=claim["rung"],
                 state="failed",
-                error=f"the {MOST_DEATHS} processes that tried it were ended: did they run out of memory?",
+                error=f"all {MOST_DEATHS} processes that tried it were ended: did they run out of memory?",
                 started=claim["at"],
                 worker=claim["worker"],
             )
