@@ -58,7 +58,7 @@ class EarlyStoppingSpec(Spec):
 class TrainSpec(PhaseSpec):
     """Fit one estimator on a dataset, with its preprocessing, as one model."""
 
-    outputs: ClassVar = {"model": "model"}
+    outputs: ClassVar = {"model": "model", "search": "report"}
     default_output: ClassVar = "model"
     one_or_many: ClassVar = frozenset({*PhaseSpec.one_or_many, "target"})
 
@@ -104,6 +104,10 @@ class TrainSpec(PhaseSpec):
     def renders(cls, field: str) -> bool:
         """Say whether a field may be Jinja: the tasks of a search make the graph and may not."""
         return super().renders(field) and field != "tune"
+
+    def output_kind(self, output: str) -> str | None:
+        """Give the kind of an output; there is a report of the search only where there is one."""
+        return None if output == "search" and self.tune is None else super().output_kind(output)
 
     @property
     def trial_tasks(self) -> int:

@@ -35,7 +35,7 @@ class RangeSpec(Spec):
             raise SpecError(f"'log' needs a 'low' above 0, found {self.low:g}")
         if self.log and self.step is not None and not (self.step == 1 and self.whole):
             raise SpecError("'log' goes without 'step', or with whole numbers and 'step: 1'")
-        if self.step is not None and self.step > self.high - self.low:
+        if self.step is not None and self.step > (self.high - self.low) * (1 + 1e-9):
             raise SpecError(f"'step' {self.step:g} is wider than the range from {self.low:g} to {self.high:g}")
         return self
 

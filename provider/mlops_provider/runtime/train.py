@@ -11,13 +11,14 @@ from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.fitting import fit
 from mlops_provider.runtime.signature import signature_of
 from mlops_provider.runtime.training_data import read_training_data
-from mlops_provider.runtime.tuning import search
+from mlops_provider.runtime.tuning import find
 from mlops_provider.store.models import PREDICTION_COLUMN, save_model
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_dag_factory.spec.train import TrainSpec
+    from mlops_provider.refs import Ref
 
 GOLDEN_ROWS = 20
 BASELINE_ROWS = 5000
@@ -28,7 +29,8 @@ def run(config: TrainSpec, inputs: Inputs, context: RunContext) -> Outcome:
     """Fit, keep golden rows and a baseline sample beside the model, and publish all of it."""
     data = read_training_data(config, inputs, context)
     store = context.store()
-    parameters = search(config, data, context) if config.tune else config.parameters
+    found = find(config, data, context) if config.tune else None
+    parameters = found.parameters if found else config.parameters
     fitted = fit(config, data, context, parameters)
     model = fitted.model
     meta = {
@@ -46,13 +48,20 @@ def run(config: TrainSpec, inputs: Inputs, context: RunContext) -> Outcome:
     metrics = {"rows": float(len(data.frame)), "features": float(len(data.names))}
     if hasattr(model, "score"):
         metrics["train_score"] = float(model.score(data.inputs, data.target))
+    if found:
+        metrics |= found.metrics()
     tracking.mirror(context, parameters={"estimator": meta["estimator"], **parameters}, metrics=metrics)
     summary = (
         f"{meta['estimator']} on {len(data.frame):,} rows and {len(data.names)} features to predict "
         f"`{', '.join(data.targets)}`."
     )
-    ref = ModelRef(uri=published.uri, digest=published.digest)
-    return Outcome(outputs={"model": ref}, metrics=metrics, summary=summary, details={"notes": fitted.notes})
+    outputs: dict[str, Ref] = {"model": ModelRef(uri=published.uri, digest=published.digest)}
+    details: dict[str, Any] = {"notes": fitted.notes}
+    if found:
+        outputs["search"] = found.publish(context, data.ref.digest)
+        details["tune"] = found.details()
+        summary = f"{summary}\n\n{found.summary(context.run_id)}"
+    return Outcome(outputs=outputs, metrics=metrics, summary=summary, details=details)
 
 
 def _spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_provider.runtime.tuning.search import Found, find, search, study_key, work
+from mlops_provider.runtime.tuning.found import Found
+from mlops_provider.runtime.tuning.search import find, search, study_key, work
 
 __all__ = ["Found", "find", "search", "study_key", "work"]

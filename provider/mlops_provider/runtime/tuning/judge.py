@@ -6,21 +6,17 @@ import math
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import DataError, MlopsError
-from mlops_provider.refs import ModelRef
+from mlops_provider.runtime import metrics
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.fitting import fit, is_classifier, make_estimator
-from mlops_provider.runtime.metrics import LOWER_IS_BETTER, deciding
 from mlops_provider.runtime.preprocess import column_type
 from mlops_provider.runtime.signature import signature_of
 from mlops_provider.runtime.tuning.folds import folds, some
 from mlops_provider.runtime.tuning.trial import Goal, Trial
-from mlops_provider.store.models import LoadedModel
-from mlops_provider.store.store import Content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,6 +29,7 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.training_data import TrainingData
     from mlops_provider.runtime.tuning.folds import Fold
     from mlops_provider.runtime.tuning.trial import Proposal
+    from mlops_provider.store.models import Signature
 
 LEAST_TRIALS = 5
 """So many trials finish before one may be given up, as in Optuna's MedianPruner."""
@@ -55,9 +52,9 @@ class Judge:
     def of(cls, config: TrainSpec, tune: TuneSpec, data: TrainingData, context: RunContext) -> Judge:
         """Look at the data and make the folds."""
         task = task_of(config, data, context)
-        metric = tune.scoring or deciding(task)
-        goal = Goal(metric, metric in LOWER_IS_BETTER)
-        return cls(config, tune, data, context, task, goal, folds(config, data, task, tune.cv))
+        metric = tune.scoring or metrics.deciding(task)
+        metrics.find(_kind(task, data), metric)
+        return cls(config, tune, data, context, task, Goal(metric), folds(config, data, task, tune.cv))
 
     def run(self, number: int, proposal: Proposal, before: Iterable[Trial]) -> Trial:
         """Run a trial; whatever it raises but failures of the store is its end and on record."""
@@ -95,12 +92,27 @@ class Judge:
         return measure(fitted.model, part, fold.judge, self.goal.metric)
 
 
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A model that was just fitted, as the evaluation asks it."""
+
+    model: Any
+    signature: Signature
+
+    def predict(self, frame: pd.DataFrame) -> Any:
+        """Predict n values, or n x labels."""
+        return self.model.predict(frame[self.signature.names()])
+
+    def probabilities(self, frame: pd.DataFrame) -> Any:
+        """Give n x classes, or n x labels, or None."""
+        known = hasattr(self.model, "predict_proba")
+        return self.model.predict_proba(frame[self.signature.names()]) if known else None
+
+
 def measure(model: Any, data: TrainingData, frame: pd.DataFrame, metric: str) -> float:
     """Give a metric of a model that was just fitted, as the evaluation names and computes it; DataError for none."""
-    nowhere = ModelRef(uri="", digest="")
-    loaded = LoadedModel(nowhere, signature_of(model, data), model, Content(Path(), {"meta": {}}))
     undefined: dict[str, str] = {}
-    found = Answers.of(loaded, frame).measure([metric], undefined)
+    found = Answers.of(Fresh(model, signature_of(model, data)), frame).measure([metric], undefined)
     value = found.get(metric, math.nan)
     if not math.isfinite(value):
         raise DataError(f"{metric} is not defined: {undefined.get(metric, 'it is not a number')}")
@@ -115,25 +127,29 @@ def is_hopeless(scores: Sequence[float], finished: Sequence[Trial], goal: Goal) 
     """
     if len(finished) < LEAST_TRIALS:
         return False
-    means = [fmean(scores[:count]) for count in range(1, len(scores) + 1)]
-    others = [fmean(one.folds[: len(scores)]) for one in finished if len(one.folds) >= len(scores)]
-    if not others:
-        return False
-    best = min(means) if goal.lower else max(means)
-    return goal.better(median(others), best)
+    means = [goal.goodness(fmean(scores[:count])) for count in range(1, len(scores) + 1)]
+    others = [goal.goodness(fmean(one.folds[: len(scores)])) for one in finished if len(one.folds) >= len(scores)]
+    return bool(others) and max(means) < median(others)
 
 
 def task_of(config: TrainSpec, data: TrainingData, context: RunContext) -> str:
     """Give the kind of problem: what the config says, else what the estimator is, else what the target looks like."""
     if config.task:
         return config.task
-    if len(data.targets) > 1:
-        return "multilabel"
+    if config.query or len(data.targets) > 1:
+        return "ranking" if config.query else "multilabel"
     if config.python:
         kind = column_type(data.target)
         few = kind == "integer" and data.target.nunique() <= max(2, math.isqrt(len(data.frame)))
         return "classification" if kind in {"string", "boolean"} or few else "regression"
     return "classification" if is_classifier(make_estimator(config, context, config.parameters)) else "regression"
+
+
+def _kind(task: str, data: TrainingData) -> Any:
+    """Give the kind of problem as the table of metrics has it."""
+    if task != "classification":
+        return task
+    return "binary" if data.target.nunique() == 2 else "multiclass"  # noqa: PLR2004 (two classes)
 
 
 def reasons(trials: Iterable[Trial]) -> str:

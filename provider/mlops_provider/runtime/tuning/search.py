@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.cache import content_key
 from mlops_provider.runtime.outside import outside_of
 from mlops_provider.runtime.training_data import read_training_data
+from mlops_provider.runtime.tuning.children import log_trials
+from mlops_provider.runtime.tuning.found import Found
 from mlops_provider.runtime.tuning.judge import Judge, reasons
 from mlops_provider.runtime.tuning.lease import Worker
 from mlops_provider.runtime.tuning.progress import Progress
@@ -24,19 +26,9 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec.tune import TuneSpec
     from mlops_provider.runtime.contract import Inputs, RunContext
     from mlops_provider.runtime.training_data import TrainingData
-    from mlops_provider.runtime.tuning.trial import Goal, Proposal, Trial
+    from mlops_provider.runtime.tuning.trial import Proposal
 
 _PAUSE, _LONGEST_PAUSE = 0.05, 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a search found; `parameters` are those of the config with the best ones in their place."""
-
-    parameters: dict[str, Any]
-    goal: Goal
-    best: Trial
-    trials: list[Trial] = field(default_factory=list)
 
 
 class Idle(Enum):
@@ -140,10 +132,18 @@ def find(config: TrainSpec, data: TrainingData, context: RunContext) -> Found:
     goal = search.judge.goal
     best = goal.best(trials)
     search.study.close()
+    log_trials(context, goal, trials, search.study.key)
     if best is None:
         why = reasons(trials) or "none was finished before the timeout"
         raise DataError(f"none of {len(trials)} trials gave a model: {why}", hint="look at 'space' and the data")
-    return Found(parameters={**config.parameters, **best.parameters}, goal=goal, best=best, trials=trials)
+    return Found(
+        parameters={**config.parameters, **best.parameters},
+        goal=goal,
+        best=best,
+        trials=trials,
+        key=search.study.key,
+        wanted=search.sampler.size,
+    )
 
 
 def search(config: TrainSpec, data: TrainingData, context: RunContext) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def draw(space: Mapping[str, list[Any] | RangeSpec], count: int, seed: int) -> l
     chosen = {name: choices(given) for name, given in space.items()}
     if not any(isinstance(one, Interval) for one in chosen.values()):
         count = min(count, math.prod(len(one) for one in chosen.values() if isinstance(one, Sequence)))
-    return [dict(one) for one in ParameterSampler(chosen, count, random_state=seed)]
+    return [dict(sorted(one.items())) for one in ParameterSampler(chosen, count, random_state=seed)]
 
 
 def _values(given: list[Any] | RangeSpec) -> Sequence[Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.imports import import_extra
@@ -49,7 +50,7 @@ class Suggested:
             multivariate=True,
             constant_liar=True,
         )
-        study = optuna.create_study(direction="minimize" if self.goal.lower else "maximize", sampler=sampler)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
         states = optuna.trial.TrialState
         study.add_trials(
             [self._trial(optuna, spaces, one.parameters, _state(states, one), one.folds) for one in done.values()]
@@ -61,7 +62,7 @@ class Suggested:
     def _trial(
         self, optuna: Any, spaces: dict[str, Any], parameters: Mapping[str, Any], state: Any, folds: Sequence[float]
     ) -> Any:
-        means = [sum(folds[:count]) / count for count in range(1, len(folds) + 1)]
+        means = [self.goal.goodness(fmean(folds[:count])) for count in range(1, len(folds) + 1)]
         return optuna.trial.create_trial(
             state=state,
             value=means[-1] if state == optuna.trial.TrialState.COMPLETE else None,

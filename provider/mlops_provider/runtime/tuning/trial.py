@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, Self
+
+from mlops_provider.runtime.metrics import goodness, is_lower_better
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,24 +62,25 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What decides between trials: a metric, and whether less of it is better."""
+    """The metric that decides between trials, by the names of the evaluation."""
 
     metric: str
-    lower: bool
+
+    @property
+    def lower(self) -> bool:
+        """Whether less is better."""
+        return is_lower_better(self.metric)
+
+    def goodness(self, score: float) -> float:
+        """Give a number that is higher where a score is better."""
+        return goodness(self.metric, score)
 
     def key(self, trial: Trial) -> tuple[float, int]:
         """Give what sorts trials, the best first; of equals the first."""
-        score = trial.score
-        if score is None:
-            return (float("inf"), trial.number)
-        return (score if self.lower else -score, trial.number)
+        return (math.inf if trial.score is None else -self.goodness(trial.score), trial.number)
 
     def best(self, trials: Iterable[Trial]) -> Trial | None:
         """Give the best of the finished trials on the most rows, or None."""
         finished = [trial for trial in trials if trial.state == "finished"]
         top = max((trial.rung for trial in finished), default=0)
         return min((trial for trial in finished if trial.rung == top), key=self.key, default=None)
-
-    def better(self, one: float, other: float) -> bool:
-        """Say whether a score is better than another."""
-        return one < other if self.lower else one > other
