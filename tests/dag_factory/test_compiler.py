@@ -140,3 +140,52 @@ def test_the_samples_compile(file):
     workflow = read_workflow(file)
 
     assert set(compile_workflow(workflow).task_dict) == set(workflow.phases)
+
+
+TUNED = """
+workflow: tuned
+notify: [{on: "model:started,succeeded,failed", to: team}]
+phases:
+  rows: {type: ingest, source: "sklearn:iris"}
+  parts: {type: split, data: rows}
+  model:
+    type: train
+    data: parts.train
+    target: target
+    estimator: sklearn.tree.DecisionTreeClassifier
+    resources: {pool: heavy}
+    timeout: 1h
+    tune: {trials: tasks, workers: 4, space: {max_depth: [1, 2, 3]}}
+  quality: {type: evaluate, model: model, data: parts.test, gates: ["accuracy > 0.5"]}
+"""
+
+
+def test_the_workers_of_a_search_are_mapped_tasks_between_the_data_and_the_training():
+    dag = compile_workflow(read_text(TUNED))
+
+    trial, model = dag.get_task("model.trial"), dag.get_task("model")
+    assert (trial.upstream_task_ids, model.upstream_task_ids) == ({"parts"}, {"model.trial"})
+    assert dag.get_task("quality").upstream_task_ids == {"model", "parts"}
+    assert trial.expand_input.value == {"worker": [1, 2, 3, 4]}
+    assert (trial.pool, trial.execution_timeout) == ("heavy", timedelta(hours=1))
+    assert model.trigger_rule == "none_failed"
+    assert trial.partial_kwargs["config"] == model.config
+    assert trial.partial_kwargs["inputs"] == model.inputs
+
+
+def test_people_hear_of_a_training_once_and_of_its_workers_only_when_they_fail():
+    dag = compile_workflow(read_text(TUNED))
+
+    trial, model = dag.get_task("model.trial"), dag.get_task("model")
+    assert model.on_success_callback
+    assert model.on_execute_callback
+    assert not trial.partial_kwargs.get("on_success_callback")
+    assert not trial.partial_kwargs.get("on_execute_callback")
+    assert trial.partial_kwargs["on_failure_callback"]
+
+
+def test_the_report_of_a_search_is_an_output_only_where_there_is_a_search():
+    tuned = read_text(TUNED).phases["model"]
+    plain = tuned.model_copy(update={"tune": None})
+
+    assert (tuned.output_kind("search"), plain.output_kind("search")) == ("report", None)

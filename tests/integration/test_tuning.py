@@ -51,7 +51,7 @@ def test_four_mapped_workers_run_every_trial_once_and_the_training_takes_the_bes
     store = Store(home.store)
     records = {record["phase"]: record for record in run_records(store, "tuned", run_id)}
 
-    assert state == "success"
+    assert state["state"] == "success"
     workers = [records[f"model.trial@{number}"] for number in range(1, 5)]
     assert sum(record["metrics"]["trials"] for record in workers) == 8
     assert all(record["usage"]["wall_seconds"] > 0 for record in workers)

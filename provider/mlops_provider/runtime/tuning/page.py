@@ -118,9 +118,7 @@ def _parallel(goal: Goal, best: Trial, trials: Sequence[Trial]) -> str:
             f"<text x={at + 6:.1f} y={y(axis.share(value)) + 4:.1f} class=mark>{escape(text)}</text>"
             for value, text in axis.marks()
         ]
-    style = (
-        "<style>td:last-child{overflow-wrap:anywhere}.mark{paint-order:stroke;stroke:Canvas;stroke-width:4px}</style>"
-    )
+    style = "<style>.mark{paint-order:stroke;stroke:Canvas;stroke-width:4px}</style>"
     note = "Each line is a trial; warm lines are good ones, the thick one was taken."
     return f"<h2>Parameters and {escape(goal.metric)}</h2>{style}{_svg(_HEIGHT + 20, parts)}<p class=dim>{note}</p>"
 
@@ -145,7 +143,7 @@ def _table(goal: Goal, best: Trial, trials: Sequence[Trial]) -> str:
         rows.append(f"<tr{mark}>" + "".join(f"<td>{cell}" for cell in cells))
     more = f"<p class=dim>{len(trials) - _MOST_ROWS} more are in report.json.</p>" if len(trials) > _MOST_ROWS else ""
     heads = "".join(f"<th>{escape(name)}" for name in head)
-    return f"<h2>Trials</h2><table><tr>{heads}{''.join(rows)}</table>{more}"
+    return f"<h2>Trials</h2><style>td:last-child{{overflow-wrap:anywhere}}</style><table><tr>{heads}{''.join(rows)}</table>{more}"
 
 
 def _cell(value: Any) -> str:
