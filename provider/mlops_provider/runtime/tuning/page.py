@@ -143,7 +143,8 @@ def _table(goal: Goal, best: Trial, trials: Sequence[Trial]) -> str:
         rows.append(f"<tr{mark}>" + "".join(f"<td>{cell}" for cell in cells))
     more = f"<p class=dim>{len(trials) - _MOST_ROWS} more are in report.json.</p>" if len(trials) > _MOST_ROWS else ""
     heads = "".join(f"<th>{escape(name)}" for name in head)
-    return f"<h2>Trials</h2><style>td:last-child{{overflow-wrap:anywhere}}</style><table><tr>{heads}{''.join(rows)}</table>{more}"
+    style = "<style>td:last-child{overflow-wrap:anywhere}</style>"
+    return f"<h2>Trials</h2>{style}<table><tr>{heads}{''.join(rows)}</table>{more}"
 
 
 def _cell(value: Any) -> str:
