@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -52,7 +53,7 @@ def airflow(home, inbox):
     connection = {"conn_type": "http", "host": "127.0.0.1", "port": inbox.server_port, "password": "let-me-in"}
     settings = {
         "AIRFLOW__MLOPS__ALLOWED_IMPORTS": "sklearn.,slow_parts",
-        "PYTHONPATH": str(MODULES),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(MODULES), os.environ.get("PYTHONPATH")])),
         "AIRFLOW_CONN_OWNER": json.dumps(connection),
     }
     with LocalAirflow(home, settings=settings) as running:
