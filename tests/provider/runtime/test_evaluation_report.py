@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import average_precision_score, brier_score_loss, confusion_matrix, roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 
+from mlops_dag_factory.spec.evaluate import EvaluateSpec, SlicesSpec
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.contract import RunContext
 from mlops_provider.runtime.error_analysis import confusion_pairs, worst_rows
@@ -410,3 +411,16 @@ def test_axes_have_round_marks_inside(low, high):
 
     assert 3 <= len(marks) <= 11
     assert all(low - 1e-6 * (high - low) <= value <= high + 1e-6 * (high - low) for value in marks)
+
+
+def test_the_phase_publishes_evidentlys_page_and_keeps_slices_on_record(bench):
+    model, _, test = bench.model("sklearn:wine")
+    spec = EvaluateSpec(model="m", data="d", evidently=True, slices=SlicesSpec(minimum_rows=5))
+
+    outcome = bench.run(spec, {"model": model, "data": test})
+
+    report = bench.store.open(outcome.outputs["report"])
+    names = {file.name for file in report.files()}
+    assert names == {"report.html", "report.json", "report.md", "evidently.html"}
+    assert test.digest in (report.folder / "report.html").read_text()
+    assert isinstance(outcome.details["slices"], list)
