@@ -82,6 +82,12 @@ class DataError(MlopsError):
     """The data is not what the phase needs: empty, a missing column, a wrong type, a constant target."""
 
 
+class FunctionError(MlopsError):
+    """A function of a workflow raised; whether it would again is not ours to judge, so that a retry is allowed."""
+
+    retryable = True
+
+
 class CheckpointBlockedError(MlopsError):
     """A checkpoint's verdict is 'blocked' and its `on_fail` says stop."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_provider.exceptions import ConfigError
 from mlops_provider.runtime.sql import identifier
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import duckdb
+    import pandas as pd
 
 RESULT = "mlops_result"
 _GIVES = "return a pyarrow.Table or RecordBatchReader, a pandas or a polars frame"
@@ -40,20 +41,48 @@ def call_on_tables(
     return f"SELECT * FROM {RESULT}"
 
 
+def given_as(frame: pd.DataFrame, annotation: Any) -> Any:
+    """Give a frame in the form that a parameter is annotated with; a function may change what it gets."""
+    import pyarrow as pa
+
+    form = _form(annotation)
+    if form == "pandas":
+        return frame.copy()
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    if form == "reader":
+        return table.to_reader()
+    if form in {"lazy", "polars"}:
+        import polars as pl
+
+        whole = pl.from_arrow(table)
+        return whole.lazy() if form == "lazy" else whole  # type: ignore[union-attr]
+    return table
+
+
 def _table(connection: duckdb.DuckDBPyConnection, table: str, annotation: Any) -> Any:
     relation = connection.cursor().sql(f"SELECT * FROM {identifier(table)}")  # a stream stays open meanwhile
+    form = _form(annotation)
+    if form == "reader":
+        return relation.to_arrow_reader()
+    if form == "relation":
+        return relation
+    if form in {"lazy", "polars"}:
+        return relation.pl(lazy=form == "lazy")
+    return relation.df() if form == "pandas" else relation.to_arrow_table()
+
+
+def _form(annotation: Any) -> Literal["reader", "relation", "lazy", "polars", "pandas", "arrow"]:
+    """Give the form of a table that an annotation means."""
     asked = annotation if isinstance(annotation, str) else f"{getattr(annotation, '__module__', '')}.{annotation}"
     if "RecordBatchReader" in asked:
-        return relation.to_arrow_reader()
+        return "reader"
     if "DuckDBPyRelation" in asked:
-        return relation
+        return "relation"
     if "LazyFrame" in asked:
-        return relation.pl(lazy=True)
+        return "lazy"
     if "polars" in asked or asked.startswith("pl."):
-        return relation.pl()
-    if "DataFrame" in asked:
-        return relation.df()
-    return relation.to_arrow_table()
+        return "polars"
+    return "pandas" if "DataFrame" in asked else "arrow"
 
 
 def _arrow(result: Any, name: str) -> Any:
