@@ -19,6 +19,8 @@ from mlops_dag_factory.spec.base import (
 )
 from mlops_dag_factory.spec.checkpoint import CheckpointSpec
 
+_TAKEN = frozenset({"champion", "gain", "worst", "parameters", "fairness"})
+
 
 class MetricSpec(ShorthandSpec):
     """One metric: a known one by its name, or one of the workflow's own by a function or by SQL."""
@@ -27,7 +29,9 @@ class MetricSpec(ShorthandSpec):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Name of the metric; gates use it.")
     python: FunctionPath | None = Field(
-        default=None, description="Function 'module:name' that takes the rows with 'prediction' and gives a number."
+        default=None,
+        description="Function 'module:name' that takes the rows with 'prediction', 'truth' and "
+        "'probability', as pandas, polars or Arrow by its annotation, and gives one number.",
     )
     sql: str | None = Field(
         default=None,
@@ -41,6 +45,8 @@ class MetricSpec(ShorthandSpec):
     def _at_most_one(self) -> Self:
         if self.python is not None and self.sql is not None:
             raise SpecError("has both 'python' and 'sql'", hint="give one of the two")
+        if self.name in _TAKEN:
+            raise SpecError(f"'{self.name}' is no name for a metric", hint=f"gates use it: {', '.join(sorted(_TAKEN))}")
         if self.lower_is_better and self.python is None and self.sql is None:
             raise SpecError("'lower_is_better' is for metrics of your own", hint="known metrics know it themselves")
         return self

@@ -12,6 +12,7 @@ from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.evaluation import Evaluation, EvidentlyPage, write_report
 from mlops_provider.runtime.judgement import Judgement, require_asked, worst_in_gates
 from mlops_provider.runtime.measurement import Measurement
+from mlops_provider.runtime.own_metrics import measure_own
 from mlops_provider.runtime.slices import find_slices, worst_values
 from mlops_provider.runtime.table import read_frame
 from mlops_provider.store.models import load_model
@@ -34,7 +35,11 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
         require_asked(config, measured)
         asked = [name for name in worst_in_gates(config.gates) if name in measured.metrics]
         worst = worst_values(answers, frame, config.slices, asked)
-        verdict = Verdict.of(Judgement(measured, champion.note, context.parameters, worst).rules(config.gates))
+        models = [answers, *([champion.answers] if champion.answers else [])]
+        own = measure_own(config, context, frame, models)
+        measured = measured.joined(own)
+        judgement = Judgement(measured, champion.note, context.parameters, worst, own.metrics)
+        verdict = Verdict.of(judgement.rules(config.gates))
         found = Evaluation(
             answers=answers,
             frame=frame,

@@ -10,7 +10,7 @@ from mlops_provider.expressions import Expression
 from mlops_provider.verdicts import RuleResult, judge_gate, metric_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from mlops_dag_factory.spec.evaluate import EvaluateSpec
     from mlops_provider.runtime.measurement import Measurement
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What gates are judged on; `note` says why there is no champion, `worst` are the worst values in slices."""
+    """What gates are judged on.
+
+    `note` says why there is no champion, `worst` are the worst values in slices, `own` the names of metrics of the
+    workflow's own.
+    """
 
     measured: Measurement
     note: str
     parameters: Mapping[str, Any]
     worst: Mapping[str, WorstValue]
+    own: Collection[str] = ()
 
     def rules(self, gates: Iterable[str]) -> list[RuleResult]:
         """Judge each gate."""
@@ -43,6 +48,8 @@ class Judgement:
             ):
                 why = f"the champion has no {metric}: {measured.champion_undefined[metric]}"
                 return RuleResult(rule=gate, result="not_applicable", why=why)
+            if first == "worst" and metric in self.own:
+                raise ExpressionError(gate, f"'{name}' is not measured: metrics of your own are those of all rows")
             if first == "worst" and metric in measured.metrics and metric not in self.worst:
                 why = f"no slice with enough rows defines {metric}"
                 return RuleResult(rule=gate, result="not_applicable", why=why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from mlops_provider.expressions import Expression
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.spec.evaluate import EvaluateSpec
     from mlops_provider.runtime.answers import Answers
+    from mlops_provider.runtime.own_metrics import OwnMetrics
     from mlops_provider.store.models import Kind
 
 
@@ -25,7 +26,7 @@ class Measurement:
     """What was measured on n rows (of a ranking, n queries, without the `left_out` that say nothing).
 
     `intervals` are 95 % intervals; `champion` its metrics, None where there is nothing to compare with; `undefined` and
-    `champion_undefined` the reasons of those that the rows do not define, by name.
+    `champion_undefined` the reasons of those that the rows do not define, by name; `notes` why one has no interval.
     """
 
     metrics: dict[str, float]
@@ -37,6 +38,7 @@ class Measurement:
     gain: dict[str, Gain] = field(default_factory=dict)
     undefined: dict[str, str] = field(default_factory=dict)
     champion_undefined: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: EvaluateSpec, answers: Answers, champion: Answers | None) -> Self:
@@ -69,6 +71,17 @@ class Measurement:
             champion_undefined=champion_undefined,
         )
 
+    def joined(self, own: OwnMetrics) -> Self:
+        """Give these and the metrics of the workflow's own."""
+        return replace(
+            self,
+            metrics={**self.metrics, **own.metrics},
+            intervals={**self.intervals, **own.intervals},
+            champion=None if self.champion is None else {**self.champion, **own.champion},
+            gain={**self.gain, **own.gain},
+            notes=own.notes,
+        )
+
     def scope(self) -> dict[str, Any]:
         """Give the names that gates know, beside `champion` and `parameters`."""
         return {**self.metrics, "gain": {name: gain.to_dict() for name, gain in self.gain.items()}}
@@ -83,6 +96,7 @@ class Measurement:
             "gain": {name: gain.to_dict() for name, gain in self.gain.items()},
             "undefined": self.undefined,
             "champion_undefined": self.champion_undefined,
+            "notes": self.notes,
         }
 
     def to_markdown(self, note: str) -> str:
@@ -104,6 +118,7 @@ class Measurement:
     def _missing(self) -> str:
         lines = [f"- {name}: {why}" for name, why in self.undefined.items()]
         lines += [f"- {name} of the champion: {why}" for name, why in self.champion_undefined.items()]
+        lines += [f"- the interval of {name}: {why}" for name, why in self.notes.items()]
         return "\nNot measured:\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 

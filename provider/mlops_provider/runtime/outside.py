@@ -69,6 +69,12 @@ def _code(config: Any, context: RunContext) -> Outside:
 
 def _evaluate(config: Any, context: RunContext) -> Outside:
     state: dict[str, Any] = {"sklearn": version("scikit-learn"), "parameters": dict(context.parameters)}
+    state["scipy"] = version("scipy")
+    own = [metric.python for metric in config.metrics if metric.python]
+    if own:
+        state["code"] = {name: code_digest(name) for name in own}
+    if any(metric.sql for metric in config.metrics):
+        state["duckdb"] = version("duckdb")
     if config.compare_to != "none" and context.tracking_uri:
         from mlops_provider.runtime import tracking
 

@@ -141,20 +141,47 @@ def _value(metric: Metric, answers: Answers) -> float:
 
 
 def _positions(answers: Answers, units: int, size: int, draws: int, seed: int) -> Iterator[Array]:
-    """Give the positions of each draw: of rows in time in blocks, of any other one by one."""
+    """Give the positions of each draw of some size: of rows in time in blocks, of any other unit one by one."""
     import numpy as np
 
     random = np.random.default_rng(seed)
-    if answers.time is None:
-        for _ in range(draws):
-            yield random.integers(0, units, size)
-        return
-    order = np.argsort(answers.time, kind="stable")
-    block = block_length(units, answers.signature.season)
-    steps = np.arange(block)
     for _ in range(draws):
-        starts = random.integers(0, units - block + 1, -(-size // block))
-        yield order[(starts[:, None] + steps).ravel()[:size]]
+        yield _drawn(random, units, size, answers.time, answers.signature.season)
+
+
+def row_draws(
+    rows: int,
+    draws: int,
+    *,
+    query: Array | None = None,
+    time: Array | None = None,
+    season: int = 1,
+    seed: int = 0,
+) -> Iterator[Array]:
+    """Give the positions of each draw of all rows: one by one, whole queries, or blocks of successive ones."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    if query is not None:
+        order = np.argsort(query, kind="stable")
+        members = np.split(order, np.flatnonzero(np.diff(query[order])) + 1)
+        for _ in range(draws):
+            yield np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
+        return
+    for _ in range(draws):
+        yield _drawn(random, rows, rows, time, season)
+
+
+def _drawn(random: np.random.Generator, units: int, size: int, time: Array | None, season: int) -> Array:
+    import numpy as np
+
+    if time is None:
+        return random.integers(0, units, size)
+    block = block_length(units, season)
+    starts = random.integers(0, units - block + 1, -(-size // block))
+    in_time: Array = (starts[:, None] + np.arange(block)).ravel()[:size]
+    found: Array = np.argsort(time, kind="stable")[in_time]
+    return found
 
 
 def block_length(rows: int, season: int) -> int:

@@ -51,9 +51,14 @@ def connect(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
 def confine(connection: duckdb.DuckDBPyConnection, store: Store, refs: Iterable[DatasetRef]) -> None:
     """Let the SQL of a workflow file read nothing but some datasets: no other files, network or variables of ours."""
     files = ", ".join(literal(str(file)) for ref in refs for file in _files(store, ref))
-    connection.execute("SET python_enable_replacements = false")
     connection.execute(f"SET allowed_paths = [{files}]")
     connection.execute(f"SET allowed_directories = [{literal(f'{store.scratch_root}/')}]")
+    seal(connection)
+
+
+def seal(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let SQL read nothing but what is registered or was allowed before."""
+    connection.execute("SET python_enable_replacements = false")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
