@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import MlopsError
 from mlops_provider.imports import import_allowed
+from mlops_provider.runtime.own_metrics.rows import DRAWS, VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
 
-VALUE, DRAWS = "value.json", "draws.json"
 _PR_SET_PDEATHSIG = 1
 _FRAMES = 10
 
@@ -102,7 +102,6 @@ def _query(request: dict[str, Any]) -> Callable[[pd.DataFrame], Any]:
     def run(frame: pd.DataFrame) -> Any:
         with connect() as connection:
             seal(connection)
-            connection.execute("SET lock_configuration = true")
             connection.register("predictions", pa.Table.from_pandas(frame, preserve_index=False))
             try:
                 rows = connection.execute(f"SELECT * FROM ({closed(request['sql'])}) LIMIT 2").fetchall()

@@ -13,9 +13,8 @@ from mlops_provider.exceptions import ConfigError, DataError, FunctionError
 from mlops_provider.runtime.gains import Gain, of_draws
 from mlops_provider.runtime.intervals import percentiles
 from mlops_provider.runtime.metrics import goodness, known
-from mlops_provider.runtime.own_metrics.child import DRAWS, VALUE
 from mlops_provider.runtime.own_metrics.process import run_child
-from mlops_provider.runtime.own_metrics.rows import rows_of
+from mlops_provider.runtime.own_metrics.rows import DRAWS, VALUE, rows_of
 from mlops_provider.runtime.training.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class OwnMetrics:
 def measure_own(
     config: EvaluateSpec, context: RunContext, frame: pd.DataFrame, models: Sequence[Answers]
 ) -> OwnMetrics:
-    """Measure the phase's metrics that have `python` or `sql`; `models` are the model and, if there is one, the champion.
+    """Measure the phase's metrics that have `python` or `sql`; `models` are the model and, if any, the champion.
 
     Each runs in a process of its own that ends after the metric's timeout, wherever it is stuck. Intervals are
     percentiles of up to 200 draws of as many rows as there are, fewer for many rows, none for more than 250,000: a sum

@@ -42,6 +42,8 @@ def run_child(folder: Path, timeout: float) -> tuple[int | None, str]:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         reader.join(1)
+        if process.stdout is not None and not reader.is_alive():  # what left the group may hold it open
+            process.stdout.close()
     return code, bytes(printed).decode(errors="replace")
 
 

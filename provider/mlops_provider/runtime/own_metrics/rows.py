@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
+VALUE, DRAWS = "value.json", "draws.json"
+"""Files in which the process of a metric answers."""
+
+
 def answer_columns(answers: Answers) -> dict[str, Array]:
     """Give the columns that stand beside the data.
 
