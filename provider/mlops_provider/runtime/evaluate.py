@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from mlops_provider.refs import DatasetRef, ModelRef, ReportRef
 from mlops_provider.runtime import tracking
@@ -10,6 +11,7 @@ from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.champion import ask_champion, champion_ref
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.evaluation import Evaluation, EvidentlyPage, write_report
+from mlops_provider.runtime.iterations.section import TITLE, section
 from mlops_provider.runtime.judgement import Judgement, require_asked, worst_in_gates
 from mlops_provider.runtime.measurement import Measurement
 from mlops_provider.runtime.own_metrics import measure_own
@@ -51,6 +53,10 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
             lineage={"data": data.digest, "model": model.ref.digest},
             evidently=evidently.finish(folder),
         )
+        told: dict[str, Any] = {"metrics": measured.metrics, "verdict": verdict, "details": found.details()}
+        html, since = section(context, config, inputs, **told)
+        if html:
+            found = replace(found, sections=(f"<h2>{TITLE}</h2>{html}",), more={"since_last_good": since})
         summary = (
             f"{_new(answers)}{measured.to_markdown(champion.note)}\n{verdict.to_markdown()}{found.slices.to_markdown()}"
         )

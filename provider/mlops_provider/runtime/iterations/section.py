@@ -81,7 +81,7 @@ def _record(
     """Give the record of the evaluation that is going on, as far as it is known."""
     return {
         **context.to_dict(),
-        "started": now(),
+        "started": _started(context),
         "status": "blocked" if verdict.status == "blocked" else "succeeded",
         "config": config.model_dump(mode="json"),
         "inputs": {field: [ref.to_dict() for ref in refs] for field, refs in inputs.items()},
@@ -92,3 +92,10 @@ def _record(
         "verdict": verdict.to_dict(),
         "details": dict(details),
     }
+
+
+def _started(context: RunContext) -> str:
+    """Give when the evaluation could start, the same for every try: after the last of the run's other phases."""
+    records = run_records(context.store(), context.workflow, context.run_id)
+    ended = [str(record["ended"]) for record in records if not record["phase"].startswith(context.phase)]
+    return max(ended, default=now())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sklearn.metrics import accuracy_score
 
@@ -148,3 +150,14 @@ def test_a_history_that_cannot_be_read_is_said_in_the_sections_place(iterations)
 
     assert "It cannot be said: JSONDecodeError" in html
     assert found["why_not"].startswith("JSONDecodeError")
+
+
+def test_the_report_of_an_evaluation_that_blocks_says_what_changed(iterations):
+    iterations.run()
+    after = iterations.run(parameters={"max_depth": 1}, gates=["accuracy >= 0.95"])
+
+    ref = ref_from_dict(read_run(iterations.store, "flow", after).phases["quality"]["outputs"]["report"])
+    folder = iterations.store.open(ref).folder
+    assert "<h2>What changed since the last good run</h2>" in (folder / "report.html").read_text()
+    since = json.loads((folder / "report.json").read_text())["since_last_good"]
+    assert since["suspects"][0]["says"] == "model.parameters.max_depth 6 → 1"
