@@ -26,6 +26,11 @@ _OPTIONS: dict[str, tuple[str, str, str]] = {
         "sklearn.",
         "sklearn.,our_features.",
     ),
+    "trusted_types": (
+        "Comma-separated types beyond scikit-learn's own that models in skops files may hold, each by its full name.",
+        "",
+        "collections.OrderedDict,lightgbm.basic.Booster,lightgbm.sklearn.LGBMClassifier",
+    ),
     "allowed_operators": (
         "Comma-separated prefixes of the operator classes that phases of type 'operator' may use.",
         "airflow.providers.standard.",

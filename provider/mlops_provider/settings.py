@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_provider.runtime.contract import DEFAULT_ALLOWED_IMPORTS
+from mlops_provider.store.trust import DEFAULT_ALLOWED_IMPORTS, names_in
 
 SECTION = "mlops"
 
@@ -17,7 +17,8 @@ class Settings:
 
     `tracking_uri` is MLflow's; `tracking_conn_id` names an Airflow connection that overrides it;
     `data_root` is where relative paths of workflow files count from; `allowed_imports` are the
-    prefixes that dotted names in workflow files may have.
+    prefixes that dotted names in workflow files may have, `trusted_types` the skops types beyond scikit-learn's that
+    models may hold.
     """
 
     store_url: str
@@ -25,6 +26,7 @@ class Settings:
     tracking_conn_id: str
     data_root: str
     allowed_imports: tuple[str, ...]
+    trusted_types: tuple[str, ...]
 
     @classmethod
     def from_airflow(cls) -> Settings:
@@ -34,14 +36,14 @@ class Settings:
         def get(key: str) -> str:
             return str(conf.get(SECTION, key, fallback="") or "")
 
-        allowed = tuple(part.strip() for part in get("allowed_imports").split(",") if part.strip())
         store_url = get("store") or default_store_url()
         return cls(
             store_url=store_url,
             tracking_uri=get("tracking_uri") or default_tracking_uri(),
             tracking_conn_id=get("tracking_conn_id"),
             data_root=get("data_root") or str(airflow_home()),
-            allowed_imports=allowed or DEFAULT_ALLOWED_IMPORTS,
+            allowed_imports=names_in(get("allowed_imports")) or DEFAULT_ALLOWED_IMPORTS,
+            trusted_types=names_in(get("trusted_types")),
         )
 
 

@@ -8,6 +8,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_provider.operators.admission import reason_to_skip
+from mlops_provider.operators.deadline import deadline
 from mlops_provider.operators.rendering import PhaseRendering, add_names
 from mlops_provider.operators.results import SKIPPED, Skip, results_of
 
@@ -46,8 +47,9 @@ class GroupPhasesOperator(PhaseRendering, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the phases; skipped only when all of them are."""
         own = results_of(context).own
-        for phase in self.phases:
-            own[phase.phase] = self._run(phase, context)
+        with deadline(self.execution_timeout):
+            for phase in self.phases:
+                own[phase.phase] = self._run(phase, context)
         results = {name: {SKIPPED: one.to_dict()} if isinstance(one, Skip) else one for name, one in own.items()}
         if all(isinstance(one, Skip) for one in own.values()):
             context["ti"].xcom_push(key="return_value", value={"phases": results})

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from mlops_provider.console.links import PhaseRecordLink
 from mlops_provider.exceptions import MlopsError
 from mlops_provider.operators.admission import admit, leave_out
+from mlops_provider.operators.deadline import deadline
 from mlops_provider.operators.inputs import resolve_inputs
 from mlops_provider.operators.rendering import PhaseRendering
 from mlops_provider.operators.results import Skip
@@ -67,7 +68,8 @@ class PhaseOperator(PhaseRendering, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the phase; terminal errors fail the task at once, retryable ones leave it to Airflow's retries."""
         admit(self, context)
-        finished = self.run(context)
+        with deadline(self.execution_timeout):
+            finished = self.run(context)
         verdict = finished.outcome.verdict
         if verdict and verdict.status == "blocked" and self.config.get("on_fail") == "skip":
             leave_out(context, Skip("blocked", "; ".join(verdict.failures())))
@@ -124,6 +126,7 @@ def run_context(operator: Any, context: Context) -> RunContext:
         data_root=settings.data_root,
         owner=operator.owner,
         allowed_imports=settings.allowed_imports,
+        trusted_types=settings.trusted_types,
         parameters=dict(context["params"]),
         item=item,
         reason=run_reason(context),

@@ -44,6 +44,7 @@ def _run(phase: str, text: str) -> dict[str, Any]:
     from mlops_provider.refs import ref_from_dict
     from mlops_provider.runtime.contract import RunContext
     from mlops_provider.runtime.phase import FUNCTIONS, run_phase
+    from mlops_provider.store.trust import Trust
 
     try:
         task = json.loads(text)
@@ -51,7 +52,9 @@ def _run(phase: str, text: str) -> dict[str, Any]:
         module, _, name = task["spec"].partition(":")
         config = getattr(import_module(module), name).model_validate(task["config"])
         inputs = {field: [ref_from_dict(ref) for ref in refs] for field, refs in task["inputs"].items()}
-        context = RunContext.from_dict({**task["context"], "phase_type": phase})
+        trust = Trust.from_environment()  # unless the task says what it may import and load
+        defaults = {"allowed_imports": trust.imports, "trusted_types": trust.types}
+        context = RunContext.from_dict({**defaults, **task["context"], "phase_type": phase})
     except ValidationError as err:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in err.errors())
         raise ConfigError(f"the config of '{phase}' is wrong: {problems}") from err

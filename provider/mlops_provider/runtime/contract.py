@@ -12,14 +12,13 @@ from urllib.parse import quote
 
 from mlops_provider.exceptions import ConfigError
 from mlops_provider.store.store import Store, json_bytes
+from mlops_provider.store.trust import DEFAULT_ALLOWED_IMPORTS, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mlops_provider.refs import Ref
     from mlops_provider.verdicts import Verdict
-
-DEFAULT_ALLOWED_IMPORTS = ("sklearn.",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +42,15 @@ class RunContext:
     data_root: str = ""
     owner: str = ""
     allowed_imports: tuple[str, ...] = DEFAULT_ALLOWED_IMPORTS
+    trusted_types: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     item: dict[str, Any] = field(default_factory=dict)
     reason: dict[str, Any] = field(default_factory=dict)
     connections: dict[str, str] = field(default_factory=dict, repr=False)
 
     def store(self) -> Store:
-        """Open the store."""
-        return Store(self.store_url)
+        """Open the store, with what the deployment trusts."""
+        return Store(self.store_url, Trust(types=self.trusted_types, imports=self.allowed_imports))
 
     def locate(self, path: str) -> str:
         """Give the path or URL that a path of the workflow file means."""
@@ -75,7 +75,8 @@ class RunContext:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> RunContext:
         """Make a context from its JSON form."""
-        return cls(**{**value, "allowed_imports": tuple(value["allowed_imports"])})
+        names = {name: tuple(value[name]) for name in ("allowed_imports", "trusted_types") if name in value}
+        return cls(**{**value, **names})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

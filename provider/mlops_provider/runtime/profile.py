@@ -124,6 +124,6 @@ def _groups(row: Sequence[Any], size: int) -> list[Sequence[Any]]:
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return value if isinstance(value, int | str) else float(value)

@@ -1,67 +1,99 @@
-"""Phase `train`: fit one estimator with its preprocessing and publish the model."""
+"""Phase `train`: fit one estimator with its preprocessing, or by a function, and publish the model."""
 
 from __future__ import annotations
 
-from importlib.metadata import version
+import platform
 from typing import TYPE_CHECKING, Any
 
+from mlops_provider.imports import import_allowed
 from mlops_provider.refs import ModelRef
 from mlops_provider.runtime import tracking
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.fitting import fit
+from mlops_provider.runtime.profile import Profile, profile
 from mlops_provider.runtime.signature import signature_of
+from mlops_provider.runtime.sql import identifier
+from mlops_provider.runtime.table import connect, scan
+from mlops_provider.runtime.training.predictions import predicted, score
+from mlops_provider.runtime.training.progress import Progress
+from mlops_provider.runtime.training.requirements import requirements
 from mlops_provider.runtime.training_data import read_training_data
 from mlops_provider.runtime.tuning import find
 from mlops_provider.store.models import PREDICTION_COLUMN, save_model
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from mlops_dag_factory.spec.train import TrainSpec
     from mlops_provider.refs import Ref
+    from mlops_provider.runtime.training_data import TrainingData
 
 GOLDEN_ROWS = 20
 BASELINE_ROWS = 5000
-_LIBRARIES = ("scikit-learn", "numpy", "pandas", "scipy", "skops")
 
 
 def run(config: TrainSpec, inputs: Inputs, context: RunContext) -> Outcome:
-    """Fit, keep golden rows and a baseline sample beside the model, and publish all of it."""
+    """Fit, keep golden rows, a baseline sample and a profile beside the model, and publish all of it."""
     data = read_training_data(config, inputs, context)
     store = context.store()
     found = find(config, data, context) if config.tune else None
     parameters = found.parameters if found else config.parameters
-    fitted = fit(config, data, context, parameters)
-    model = fitted.model
-    meta = {
-        "signature": signature_of(model, data).to_dict(),
-        "estimator": config.estimator or config.python,
-        "libraries": {name: version(name) for name in _LIBRARIES},
-        "lineage": {"data": data.ref.digest, "identity": context.identity, "run_id": context.run_id},
-    }
-    with store.scratch() as folder:
-        golden = _with_predictions(model, _spread(data.inputs, GOLDEN_ROWS))
-        sample = _spread(data.frame[[*data.names, *data.targets]], BASELINE_ROWS)
-        baseline = sample.assign(**{PREDICTION_COLUMN: model.predict(sample[data.names])})
-        save_model(folder, model, golden=golden, baseline=baseline)
-        published = store.publish(context.workflow, "models", folder, meta)
+    name = config.estimator or config.python or ""
+    progress = Progress()
+    with progress.watching(f"{name} on {len(data.frame):,} rows and {len(data.names):,} features"):
+        fitted = fit(config, data, context, parameters, progress)
+    model, signature = fitted.model, signature_of(fitted.model, data)
+    sample = _spread(data.frame[[*data.names, *data.targets]], BASELINE_ROWS)
+    answers = predicted(model, sample[data.names], signature, name)
     metrics = {"rows": float(len(data.frame)), "features": float(len(data.names))}
-    if hasattr(model, "score"):
-        metrics["train_score"] = float(model.score(data.inputs, data.target))
+    metrics |= score("train_score", signature, sample, answers)
+    if data.validation is not None:
+        judges = _spread(data.validation.frame, BASELINE_ROWS)
+        metrics |= score("validation_score", signature, judges, predicted(model, judges[data.names], signature, name))
+    with store.scratch() as folder:
+        rows = _spread(data.inputs, GOLDEN_ROWS)
+        save_model(
+            folder,
+            model,
+            golden=rows.assign(**{PREDICTION_COLUMN: _cells(predicted(model, rows, signature, name))}),
+            baseline=sample.assign(**{PREDICTION_COLUMN: _cells(answers)}),
+            profile=_profile(data, context, folder),
+            trust=store.trust,
+        )
+        function = import_allowed(config.python, context.allowed_imports) if config.python else None
+        needs = requirements(folder, function)
+        meta = {
+            "signature": signature.to_dict(),
+            "estimator": name,
+            "python": platform.python_version(),
+            "requirements": needs,
+            "lineage": {"data": data.ref.digest, "identity": context.identity, "run_id": context.run_id},
+        }
+        published = store.publish(context.workflow, "models", folder, meta)
     if found:
         metrics |= found.metrics()
-    tracking.mirror(context, parameters={"estimator": meta["estimator"], **parameters}, metrics=metrics)
+    tracking.mirror(context, parameters={"estimator": name, **parameters}, metrics=metrics)
     summary = (
-        f"{meta['estimator']} on {len(data.frame):,} rows and {len(data.names)} features to predict "
-        f"`{', '.join(data.targets)}`."
+        f"{name} on {len(data.frame):,} rows and {len(data.names)} features to predict `{', '.join(data.targets)}`."
     )
+    summary = "\n\n".join([summary, *(f"- {note}" for note in fitted.notes)])
     outputs: dict[str, Ref] = {"model": ModelRef(uri=published.uri, digest=published.digest)}
-    details: dict[str, Any] = {"notes": fitted.notes}
+    details: dict[str, Any] = {"notes": fitted.notes, "requirements": needs}
     if found:
         outputs["search"] = found.publish(context, data.ref.digest)
         details["tune"] = found.details()
         summary = f"{summary}\n\n{found.summary(context.run_id)}"
     return Outcome(outputs=outputs, metrics=metrics, summary=summary, details=details)
+
+
+def _profile(data: TrainingData, context: RunContext, spill: Path) -> Profile:
+    """Profile all training rows; one thread, because sums in another order would give another digest."""
+    columns = ", ".join(identifier(name) for name in [*data.names, *data.targets])
+    with connect(spill) as connection:
+        connection.execute("SET threads = 1")
+        return profile(connection, f"(SELECT {columns} FROM {scan(context.store(), data.ref)})")
 
 
 def _spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
@@ -72,5 +104,6 @@ def _spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
     return frame.iloc[[int(i * step) for i in range(rows)]].reset_index(drop=True)
 
 
-def _with_predictions(model: Any, frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(**{PREDICTION_COLUMN: model.predict(frame)})
+def _cells(answers: Any) -> Any:
+    """Give answers as a column: those of several labels as lists."""
+    return answers.tolist() if answers.ndim > 1 else answers

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.exceptions import ModelLoadError, RequestError
 from mlops_provider.serving.features import Features
 from mlops_provider.serving.payload import Rows
-from mlops_provider.store.models import PREDICTION_COLUMN, LoadedModel, load_model
+from mlops_provider.store.models import PREDICTION_COLUMN, LoadedModel, label_probabilities, load_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,8 @@ EXTREME = 1e15
 SLOW_SECONDS = 0.02
 _LOG = logging.getLogger(__name__)
 _ROW_BY_ROW = frozenset({"classification", "multilabel", "regression"})
-_TOLERANCE = 1e-9
+_TOLERANCE, _SINGLE_TOLERANCE = 1e-9, 1e-5
+"""How far golden answers may differ, for doubles and for single floats: sums in another order."""
 _ARGMAX = ("sklearn.ensemble._hist_gradient_boosting", "sklearn.ensemble._forest", "sklearn.tree")
 """Where predict is, by its definition, the class with the highest probability: one computation gives both."""
 
@@ -161,7 +162,7 @@ class ServedModel:
             model, given = self._direct[-1], inputs
             for step in self._direct[:-1]:
                 given = step.transform(given)
-        probabilities = model.predict_proba(given) if self._has_probabilities else None
+        probabilities = label_probabilities(model, model.predict_proba(given)) if self._has_probabilities else None
         if self._argmax and probabilities is not None:
             return Answer(model.classes_[probabilities.argmax(axis=1)], probabilities, inputs)
         return Answer(model.predict(given), probabilities, inputs)
@@ -172,6 +173,8 @@ class ServedModel:
 
         expected = self.loaded.golden()[PREDICTION_COLUMN].to_numpy()
         rows = self.golden_rows()
+        if self.signature.labels:
+            expected = np.stack(list(expected))
         try:
             found = self.predict(rows).predictions
             started = time.perf_counter()
@@ -180,9 +183,10 @@ class ServedModel:
         except (RequestError, NotFiniteError) as err:
             raise ModelLoadError(f"the golden rows cannot be predicted: {err}") from err
         if expected.dtype.kind == "f":
-            same = np.isclose(found.astype(float), expected, rtol=_TOLERANCE, atol=_TOLERANCE)
+            tolerance = _SINGLE_TOLERANCE if expected.dtype == np.float32 else _TOLERANCE
+            same = np.isclose(found.astype(float), expected, rtol=tolerance, atol=tolerance)
         else:
-            same = found == expected
+            same = np.asarray(found == expected).reshape(len(expected), -1).all(axis=1)
         if not same.all():
             first = int((~same).argmax())
             raise ModelLoadError(
@@ -203,7 +207,8 @@ def load_served(store: Store, version: ServedVersion) -> ServedModel:
 def _direct_steps(pipeline: Any) -> list[Any] | None:
     """Give the steps of a pipeline for matrices in the signature's order, without the dispatch by column name.
 
-    Only for pipelines that `train` makes: the estimator alone, or one group of number columns before it.
+    Only for pipelines that `train` makes: the estimator alone, or one group of number columns before it, in steps of
+    scikit-learn's own; another's may look at the names.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
@@ -217,7 +222,10 @@ def _direct_steps(pipeline: Any) -> list[Any] | None:
             return None
         if list(first.transformers_[0][2]) != list(first.feature_names_in_):
             return None
-        steps = [step for _, step in first.named_transformers_["numbers"].steps] + steps[1:]
+        numbers = [step for _, step in first.named_transformers_["numbers"].steps]
+        if not all(type(step).__module__.startswith("sklearn.") for step in numbers):
+            return None
+        steps = numbers + steps[1:]
     direct = [copy.copy(step) for step in steps]
     for step in direct:
         if hasattr(step, "feature_names_in_"):

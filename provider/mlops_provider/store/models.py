@@ -1,23 +1,26 @@
 """The model folder: what a published model consists of, and how it is loaded.
 
-Files: `model.skops` (skops, normalised so that equal models have equal bytes), `golden.parquet` (rows with the
-prediction that the model gave when it was trained), `baseline.parquet` (a bounded sample of the training data with
-predictions). Signature, lineage and the versions of libraries stand in the manifest. There is no `MLmodel` file:
-MLflow's loaders take the list of trusted types from the model itself.
+Files: `model.skops` (skops, normalised so that equal models have equal bytes) or the files of a class that loads itself
+(`model_file`), `golden.parquet` (rows with the prediction that the model gave when it was trained), `baseline.parquet`
+(a bounded sample of the training data with predictions) and `profile.json` (counts and distributions of all training
+rows). Signature, lineage and the requirements stand in the manifest. There is no `MLmodel` file: MLflow's loaders take
+the list of trusted types from the model itself.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from mlops_provider.exceptions import ModelLoadError
-from mlops_provider.store import skops_file
 from mlops_provider.store.frame import read_parquet
+from mlops_provider.store.model_file import read_model, write_model
+from mlops_provider.store.store import json_bytes
+from mlops_provider.store.trust import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -26,9 +29,9 @@ if TYPE_CHECKING:
     from mlops_provider.refs import ModelRef
     from mlops_provider.store.store import Content, Store
 
-MODEL_FILE = "model.skops"
 GOLDEN_FILE = "golden.parquet"
 BASELINE_FILE = "baseline.parquet"
+PROFILE_FILE = "profile.json"
 PREDICTION_COLUMN = "__prediction__"
 """Column of golden and baseline rows that holds the model's prediction."""
 
@@ -128,14 +131,14 @@ class LoadedModel:
         return dict(self.content.meta.get("lineage", {}))
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
-        """Predict for a frame with the signature's columns; gives n values."""
+        """Predict for a frame with the signature's columns; gives n values, or n x labels."""
         return self.pipeline.predict(frame[self.signature.names()])  # type: ignore[no-any-return]
 
     def probabilities(self, frame: pd.DataFrame) -> np.ndarray[Any, Any] | None:
-        """Give the probability of each class (n x classes), or None where the model gives none."""
+        """Give the probability of each class (n x classes), of each label (n x labels), or None where there is none."""
         if not hasattr(self.pipeline, "predict_proba"):
             return None
-        return self.pipeline.predict_proba(frame[self.signature.names()])  # type: ignore[no-any-return]
+        return label_probabilities(self.pipeline, self.pipeline.predict_proba(frame[self.signature.names()]))
 
     def golden(self) -> pd.DataFrame:
         """Give the golden rows: features and, in PREDICTION_COLUMN, the prediction at training time."""
@@ -145,28 +148,51 @@ class LoadedModel:
         """Give the baseline sample: features, target and, in PREDICTION_COLUMN, the prediction."""
         return read_parquet(self.content.folder / BASELINE_FILE)
 
+    def profile(self) -> dict[str, Any] | None:
+        """Give the profile of all training rows, where the model has one."""
+        path = self.content.folder / PROFILE_FILE
+        return json.loads(path.read_text()) if path.exists() else None
+
+
+def label_probabilities(model: Any, found: Any) -> np.ndarray[Any, Any]:
+    """Give probabilities as one array: scikit-learn's lists of n x 2, one for each label, become n x labels."""
+    if not isinstance(found, list):
+        return found  # type: ignore[no-any-return]
+    import numpy as np
+
+    every = getattr(model, "classes_", None) or [np.array([0, 1])] * len(found)
+    yes = [
+        each[:, list(classes).index(1)] if 1 in list(classes) else np.zeros(len(each))
+        for each, classes in zip(found, every, strict=True)
+    ]
+    return np.stack(yes, axis=1)
+
 
 def save_model(
-    folder: Path, pipeline: Any, *, golden: pd.DataFrame, baseline: pd.DataFrame, trusted: Iterable[str] = ()
+    folder: Path,
+    pipeline: Any,
+    *,
+    golden: pd.DataFrame,
+    baseline: pd.DataFrame,
+    profile: Mapping[str, Any] | None = None,
+    trust: Trust | None = None,
 ) -> None:
     """Write the files of a model into a scratch folder; equal models give equal bytes.
 
-    A model that could not be loaded again raises ModelLoadError.
+    A model that could not be loaded again raises an MlopsError.
     """
-    (folder / MODEL_FILE).write_bytes(skops_file.dumps(pipeline))
-    skops_file.require_trusted(folder / MODEL_FILE, trusted)
+    write_model(folder, pipeline, trust or Trust.from_environment())
     for name, frame in ((GOLDEN_FILE, golden), (BASELINE_FILE, baseline)):
         frame.to_parquet(folder / name, index=False)
+    if profile is not None:
+        (folder / PROFILE_FILE).write_bytes(json_bytes(profile))
 
 
-def load_model(store: Store, ref: ModelRef, *, trusted: Iterable[str] = ()) -> LoadedModel:
-    """Load a model after its bytes were checked against its digest.
+def load_model(store: Store, ref: ModelRef) -> LoadedModel:
+    """Load a model after its bytes were checked against its digest, within what whoever opened the store trusts.
 
-    Types outside our list and `trusted` raise ModelLoadError; nothing of the file has run by then.
+    Types and classes beyond raise ModelLoadError; nothing of the files has run by then.
     """
     content = store.open(ref, verify=True)
-    path = content.folder / MODEL_FILE
-    if not path.exists():
-        raise ModelLoadError(f"{ref.uri} holds no {MODEL_FILE}")
-    pipeline = skops_file.load(path, trusted=trusted)
+    pipeline = read_model(content.folder, store.trust)
     return LoadedModel(ref, Signature.from_dict(content.meta["signature"]), pipeline, content)

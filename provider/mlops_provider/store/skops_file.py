@@ -91,7 +91,7 @@ def require_trusted(path: Path, trusted: Iterable[str] = ()) -> list[str]:
     if unknown:
         raise ModelLoadError(
             f"{path.name} holds types that are not trusted: {', '.join(unknown)}",
-            hint="use an estimator of scikit-learn",
+            hint="use an estimator of scikit-learn, or let the deployment name them in [mlops] trusted_types",
         )
     return sorted(found)
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_provider.exceptions import DigestMismatchError, NotFoundInStoreError, SizeMismatchError, StoreError
 from mlops_provider.store.filesystem import LocalFiles, RemoteFiles
+from mlops_provider.store.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,9 +59,13 @@ class Content:
 
 
 class Store:
-    """A store at a local folder or an fsspec URL."""
+    """A store at a local folder or an fsspec URL.
 
-    def __init__(self, url: str | Path) -> None:
+    `trust` is what the models in it may be made of; default: what the environment of this process says.
+    """
+
+    def __init__(self, url: str | Path, trust: Trust | None = None) -> None:
+        self.trust = trust or Trust.from_environment()
         text = str(url)
         self.local = "://" not in text or text.startswith("file://")
         self.url = str(Path(text.removeprefix("file://")).expanduser().absolute()) if self.local else text.rstrip("/")

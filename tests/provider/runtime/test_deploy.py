@@ -18,7 +18,8 @@ from mlops_provider.refs import ModelRef
 from mlops_provider.runtime import tracking
 from mlops_provider.runtime.release import run as run_release
 from mlops_provider.runtime.test_service import _golden_mismatches
-from mlops_provider.store.models import MODEL_FILE, load_model
+from mlops_provider.store.model_file import MODEL_FILE
+from mlops_provider.store.models import load_model
 from mlops_provider.store.service_reports import live_reports
 from mlops_provider.store.services import Change, now, read_service, roll_back, service_history
 

@@ -134,7 +134,7 @@ def test_a_model_whose_digest_differs_is_not_evaluated(bench):
 
 def test_a_champion_that_learned_a_column_as_another_type_is_not_applicable(bench):
     texts = bench.csv("t.csv", "c,y\n" + "".join(f"{'ab'[i % 2]},{i % 2}\n" for i in range(40)))
-    numbers = bench.csv("n.csv", "c,y\n" + "".join(f"{i % 2},{i % 2}\n" for i in range(40)))
+    numbers = bench.csv("n.csv", "c,y\n" + "".join(f"{i % 2},{1 - i % 2}\n" for i in range(40)))
     spec = TrainSpec(data="d", target="y", estimator="sklearn.linear_model.LogisticRegression")
     old, new = (bench.run(spec, {"data": data}).outputs["model"] for data in (texts, numbers))
     tracking.set_alias(bench.tracking_uri, "flow", tracking.CHAMPION, bench.version(old).version)
@@ -146,7 +146,7 @@ def test_a_champion_that_learned_a_column_as_another_type_is_not_applicable(benc
 
 
 def test_many_classes_of_which_few_occur_fit_the_page(bench):
-    rows = bench.csv("many.csv", "x,y\n" + "".join(f"{i // 10},{i // 10}\n" for i in range(400)))
+    rows = bench.csv("many.csv", "x,y\n" + "".join(f"{i},{i // 10}\n" for i in range(400)))
     spec = TrainSpec(data="d", target="y", estimator="sklearn.tree.DecisionTreeClassifier")
     model = bench.run(spec, {"data": rows}).outputs["model"]
 

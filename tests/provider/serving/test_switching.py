@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from mlops_provider.exceptions import ServiceError, ServiceFailedError
-from mlops_provider.store.models import MODEL_FILE, load_model
+from mlops_provider.store.model_file import MODEL_FILE
+from mlops_provider.store.models import load_model
 from mlops_provider.store.service_reports import live_reports, wait_until_ready
 
 SERVICE = ("tumour", "production")

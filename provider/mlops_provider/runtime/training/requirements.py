@@ -1,0 +1,108 @@
+"""What a model needs to be loaded again: the exact versions of the libraries that it was really made with."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import sys
+import zipfile
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from typing import TYPE_CHECKING, Any
+
+from mlops_provider.store.model_file import MODEL_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_ALWAYS = ("numpy", "pandas")
+_WITH = {"sklearn": ("scipy",)}
+"""Library -> others whose version decides about its results."""
+_MOST_MODULES = 100
+
+
+def requirements(folder: Path, function: Any = None) -> list[str]:
+    """Give pip requirements of a model's files, and of the function that made it; sorted, one for each distribution."""
+    modules = {*_ALWAYS, *(_modules_of(folder / MODEL_FILE) if (folder / MODEL_FILE).exists() else ())}
+    if function is not None:
+        modules |= imports_of(function)
+    if (folder / MODEL_FILE).exists():
+        modules.add("skops")
+    for name in tuple(modules):
+        modules.update(_WITH.get(name, ()))
+    return pinned(modules)
+
+
+def pinned(modules: Iterable[str]) -> list[str]:
+    """Give the distributions of modules with their versions; what comes with Python or lies beside us is left out."""
+    found = {}
+    for module in modules:
+        for name in _distributions().get(module, ()):
+            try:
+                found[name.lower()] = f"{name}=={version(name)}"
+            except PackageNotFoundError:
+                continue
+    return [found[name] for name in sorted(found)]
+
+
+def imports_of(function: Any) -> set[str]:
+    """Give the top-level modules that the code of a function imports, through modules of its own too."""
+    found: set[str] = set()
+    home = inspect.getmodule(function)
+    todo, seen = [home.__name__ if home else ""], set[str]()
+    while todo and len(seen) < _MOST_MODULES:
+        name = todo.pop()
+        if name in seen or name not in sys.modules:
+            continue
+        seen.add(name)
+        top = name.partition(".")[0]
+        if top in _distributions() and name != (home.__name__ if home else ""):
+            continue
+        for imported in _imported(name):
+            found.add(imported.partition(".")[0])
+            todo.append(imported)
+    return found
+
+
+def _imported(name: str) -> set[str]:
+    """Give the full names of what a module's source imports, also inside functions."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[name]))
+    except (OSError, TypeError, SyntaxError):
+        return set()
+    found: set[str] = set()
+    package = sys.modules[name].__package__ or ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def _modules_of(path: Path) -> set[str]:
+    """Give the top-level modules of the types in a skops file."""
+    found: set[str] = set()
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            if isinstance(module := node.get("__module__"), str):
+                found.add(module.partition(".")[0])
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    with zipfile.ZipFile(path) as file:
+        walk(json.loads(file.read("schema.json")))
+    return found
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
