@@ -68,7 +68,7 @@ def test_workers_of_a_training_that_is_left_out_are_left_out_with_it(tuned, airf
     assert states["idle.trial"] == "skipped"
 
 
-def test_a_worker_hands_on_less_than_a_kilobyte(tuned, airflow):
+def test_the_training_hands_on_less_than_a_kilobyte(tuned, airflow):
     run_id, _ = tuned
 
     returned = airflow.returned("tuned", run_id, "model")
