@@ -52,7 +52,7 @@ def test_the_tutorial_runs_from_top_to_bottom(tmp_path):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", ["docs/language.md", "docs/data.md", "docs/models.md"])
+@pytest.mark.parametrize("page", ["docs/language.md", "docs/data.md", "docs/models.md", "docs/evaluation.md"])
 def test_every_example_of_a_page_is_what_the_page_says(tmp_path, page):
     environment = inherited_environment()
     files = []
@@ -91,7 +91,16 @@ def test_the_readmes_workflow_has_no_problems():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/index.md", "docs/tutorial.md", "docs/language.md", "docs/data.md", "docs/models.md"]
+    "page",
+    [
+        "README.md",
+        "docs/index.md",
+        "docs/tutorial.md",
+        "docs/language.md",
+        "docs/data.md",
+        "docs/models.md",
+        "docs/evaluation.md",
+    ],
 )
 def test_links_lead_somewhere(page):
     links = re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / page).read_text())

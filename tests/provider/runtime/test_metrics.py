@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -373,3 +374,11 @@ def test_which_way_is_better_is_known_of_every_metric():
     for kind, table in METRICS.items():
         assert usual(kind)
         assert all(metric.description.endswith(".") for metric in table.values())
+
+
+def test_the_page_lists_every_metric():
+    page = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text()
+
+    for table in METRICS.values():
+        for metrics_of in ([m for m in table.values() if m.usual], [m for m in table.values() if not m.usual]):
+            assert ", ".join(f"`{metric.name}`" for metric in metrics_of) in page
