@@ -52,7 +52,9 @@ def test_the_tutorial_runs_from_top_to_bottom(tmp_path):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", ["docs/language.md", "docs/data.md", "docs/models.md", "docs/evaluation.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/language.md", "docs/data.md", "docs/models.md", "docs/evaluation.md", "docs/iterations.md"]
+)
 def test_every_example_of_a_page_is_what_the_page_says(tmp_path, page):
     environment = inherited_environment()
     files = []
