@@ -9,15 +9,18 @@ import logging
 import os
 import re
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, TextIO
 from urllib.parse import unquote, urlsplit
+
+from mlops_provider.runtime.training.shared import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MASK = "***"
 _SHORTEST = 4  # shorter words would be masked everywhere
+_HIDDEN = Shared()
 _NAMES = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|FERNET_KEY|PRIVATE_KEY", re.IGNORECASE)
 
 
@@ -47,9 +50,12 @@ class Secrets:
         """Give a text without them."""
         return self._pattern.sub(MASK, text) if self._pattern else text
 
-    @contextmanager
-    def hidden(self) -> Iterator[None]:
+    def hidden(self) -> AbstractContextManager[None]:
         """Keep them out of standard output, standard error and the log meanwhile."""
+        return _HIDDEN.held(self._hidden)
+
+    @contextmanager
+    def _hidden(self) -> Iterator[None]:
         with ExitStack() as stack:
             out, err = _Masked(self, sys.stdout), _Masked(self, sys.stderr)
             stack.callback(out.finish)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.exceptions import DataError, MlopsError
+from mlops_provider.exceptions import DataError, FunctionError, MlopsError
 from mlops_provider.runtime import metrics
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.fitting import fit, is_classifier, make_estimator
@@ -77,7 +77,7 @@ class Judge:
                     trial = replace(trial, state="pruned")
                     break
         except MlopsError as err:
-            if err.retryable:
+            if err.retryable and not isinstance(err, FunctionError):  # what a function raises ends this trial only
                 raise
             trial = replace(trial, state="failed", error=str(err.message)[:_LONGEST])
         except Exception as err:  # noqa: BLE001 (whatever a model or a function raises ends this trial only)
