@@ -6,6 +6,10 @@ OMP_NUM_THREADS=1; the same client sends the same bytes over one kept-alive conn
 Figures: batch1_vs_mlflow and batch1000_vs_mlflow are requests per second as a multiple of MLflow's (higher is better);
 batch1_vs_in_process is the share of what predict gives without any server; p99_ms is for one row; peak_mb is the
 server's largest resident memory.
+
+Beside them, each against the same server asked in the same turns: canary and shadow are what two versions at 50 % and a
+shadow cost for one row (1.0: nothing); batching is requests per second with 16 single rows waiting at once, as a
+multiple of predicting each alone, two_workers as a multiple of one. Two workers need two cores beside the client's.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from mlops_provider.refs import ModelRef
     from mlops_provider.store.store import Store
 
 WORKFLOW, ENVIRONMENT = "benchmark", "production"
@@ -67,6 +72,10 @@ class Client:
     def send(self, request: bytes) -> bytes:
         """Send a request, wait for the whole answer, give its body."""
         self.socket.sendall(request)
+        return self.receive()
+
+    def receive(self) -> bytes:
+        """Wait for the whole answer, give its body."""
         answer = self.socket.recv(1 << 16)
         while (end := answer.find(b"\r\n\r\n")) < 0:
             answer += self.socket.recv(1 << 16)
@@ -92,6 +101,29 @@ class Client:
         return number / (time.perf_counter() - started), times
 
 
+class Crowd:
+    """Many clients whose requests wait at the same moment."""
+
+    def __init__(self, port: int, path: str, size: int = 16) -> None:
+        connect(port, "/ready", path)
+        self.clients = [Client(port, path) for _ in range(size)]
+
+    def request(self, body: bytes) -> bytes:
+        """Give the bytes of a request."""
+        return self.clients[0].request(body)
+
+    def rate(self, request: bytes, number: int) -> tuple[float, list[float]]:
+        """Give requests per second."""
+        waves = max(1, number // len(self.clients))
+        started = time.perf_counter()
+        for _ in range(waves):
+            for client in self.clients:
+                client.socket.sendall(request)
+            for client in self.clients:
+                client.receive()
+        return waves * len(self.clients) / (time.perf_counter() - started), []
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -102,11 +134,14 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory(prefix="mlops-benchmark-") as scratch:
         results = measure(Path(scratch), rounds, singles, batches)
+        more = measure_versions_and_crowds(Path(scratch), rounds, singles)
     medians, spread = results["medians"], results["spread"]
     rows = [
         (name, medians[name, 1], medians[name, 1000], "{:.0f} to {:.0f}".format(*spread[name, 1]))
         for name in ("in process", "mlops serve", "mlflow")
     ]
+    rows += [(name, rate, "", "") for name, rate in more["rates"].items()]
+    results["figures"] |= more["figures"]
     title = f"Requests per second; {results['logged']:,} predictions were logged meanwhile"
     header = ("", "batch 1", "batch 1000", "batch 1 between")
     show(title, header, rows, results["figures"], as_json=options.json)
@@ -166,6 +201,61 @@ def measure(scratch: Path, rounds: int, singles: int, batches: int) -> dict[str,
     return {"medians": medians, "spread": spread, "logged": logged, "figures": figures}
 
 
+def measure_versions_and_crowds(scratch: Path, rounds: int, number: int) -> dict[str, Any]:
+    """Measure what a canary and a shadow cost, and what batches and workers give when many ask at once."""
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    from mlops_provider.store.services import Change, now, set_shadow, set_weights
+    from mlops_provider.store.store import Store
+
+    store, data = Store(scratch / "store"), load_breast_cancer(as_frame=True)
+    other = HistGradientBoostingClassifier(random_state=0, max_iter=90).fit(data.data, data.target)
+    for environment in ("canary", "shadow"):
+        model = publish(
+            store, HistGradientBoostingClassifier(random_state=0).fit(data.data, data.target), data.data, environment
+        )
+        second = publish(store, other, data.data, "", version="2")
+        change = Change(id=f"benchmark-{environment}", action="weights", by="benchmark", at=now())
+        if environment == "canary":
+            set_weights(store, WORKFLOW, environment, {model.version: 50, "2": 50}, change, models=[second])
+        else:
+            set_shadow(store, WORKFLOW, environment, second, change)
+    ports = {name: free_port() for name in ("one", "alone", "two")}
+    options = {"one": [], "alone": ["--batch-rows", "0"], "two": ["--workers", "2"]}
+    command = [sys.executable, "-m", "mlops_dag_factory.cli.main", "serve", "--store", str(scratch / "store"), "--port"]
+    body = body_of(data.data, 1)
+    with (
+        process([*command, str(ports["one"])]),
+        process([*command, str(ports["alone"]), *options["alone"]]),
+        process([*command, str(ports["two"]), *options["two"]]),
+    ):
+        path = f"/{WORKFLOW}/{{}}/invocations"
+        asked: dict[str, Client | Crowd] = {
+            "one version": connect(ports["one"], "/ready", path.format(ENVIRONMENT)),
+            "canary at 50 %": Client(ports["one"], path.format("canary")),
+            "with a shadow": Client(ports["one"], path.format("shadow")),
+            "16 at once, each alone": Crowd(ports["alone"], path.format(ENVIRONMENT)),
+            "16 at once, batches": Crowd(ports["one"], path.format(ENVIRONMENT)),
+            "16 at once, two workers": Crowd(ports["two"], path.format(ENVIRONMENT)),
+        }
+        time.sleep(2)  # the second worker
+        rates: dict[str, list[float]] = {name: [] for name in asked}
+        for turn in range(rounds + 1):  # the first warms up
+            for name, client in asked.items():
+                rate, _ = client.rate(client.request(body), number)
+                if turn:
+                    rates[name].append(rate)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    figures = {
+        "canary": round(medians["canary at 50 %"] / medians["one version"], 2),
+        "shadow": round(medians["with a shadow"] / medians["one version"], 2),
+        "batching": round(medians["16 at once, batches"] / medians["16 at once, each alone"], 2),
+        "two_workers": round(medians["16 at once, two workers"] / medians["16 at once, batches"], 2),
+    }
+    return {"rates": medians, "figures": figures}
+
+
 def prepare(scratch: Path) -> tuple[Path, Path, pd.DataFrame]:
     """Fit one model; publish it for our server and save it for MLflow's."""
     import mlflow.sklearn
@@ -191,8 +281,10 @@ def prepare(scratch: Path) -> tuple[Path, Path, pd.DataFrame]:
     return scratch / "plain.skops", scratch / "rows.npy", frame
 
 
-def publish(store: Store, model: Any, frame: pd.DataFrame) -> None:
-    """Put the model into the store and make it the production version."""
+def publish(
+    store: Store, model: Any, frame: pd.DataFrame, environment: str = ENVIRONMENT, version: str = "1"
+) -> ModelRef:
+    """Put the model into the store and give it all traffic of an environment, if one is named."""
     from sklearn.pipeline import Pipeline
 
     from mlops_provider.refs import ModelRef
@@ -207,9 +299,11 @@ def publish(store: Store, model: Any, frame: pd.DataFrame) -> None:
     with store.scratch() as folder:
         save_model(folder, Pipeline([("estimator", model)]), golden=sample.head(20), baseline=sample)
         published = store.publish(WORKFLOW, "models", folder, {"signature": signature.to_dict()})
-    ref = ModelRef(uri=published.uri, digest=published.digest, name=WORKFLOW, version="1")
-    change = Change(id="benchmark", action="deploy", by="benchmark", at=now())
-    set_version(store, WORKFLOW, ENVIRONMENT, ServedVersion(version="1", model=ref), change)
+    ref = ModelRef(uri=published.uri, digest=published.digest, name=WORKFLOW, version=version)
+    if environment:
+        change = Change(id="benchmark", action="deploy", by="benchmark", at=now())
+        set_version(store, WORKFLOW, environment, ServedVersion(version=version, model=ref), change)
+    return ref
 
 
 def body_of(frame: pd.DataFrame, rows: int) -> bytes:

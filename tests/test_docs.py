@@ -53,22 +53,40 @@ def test_the_tutorial_runs_from_top_to_bottom(tmp_path):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "page", ["docs/language.md", "docs/data.md", "docs/models.md", "docs/evaluation.md", "docs/iterations.md"]
+    "page",
+    [
+        "docs/language.md",
+        "docs/data.md",
+        "docs/models.md",
+        "docs/evaluation.md",
+        "docs/iterations.md",
+        "docs/serving.md",
+    ],
 )
 def test_every_example_of_a_page_is_what_the_page_says(tmp_path, page):
     environment = inherited_environment()
-    files = []
-    for kind, options, text in blocks(page):
-        if kind == "yaml":
-            files.append(options.partition("file=")[2].strip())
-            (tmp_path / files[-1]).write_text(text)
-            continue
-        command = ["bash", "-euc", text] if kind == "bash" else [sys.executable, "-c", text]
-        expected = int(options.partition("exit=")[2] or 0)
-        result = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False
-        )
-        assert result.returncode == expected, f"{text}\n{result.stdout}\n{result.stderr}"
+    files, background = [], []
+    try:
+        for kind, options, text in blocks(page):
+            if kind == "yaml":
+                files.append(options.partition("file=")[2].strip())
+                (tmp_path / files[-1]).write_text(text)
+                continue
+            port = options.partition("background=")[2].strip()
+            if port:
+                command = ["bash", "-c", f"cd {tmp_path} && exec {text}"]
+                background.append(ProcessGroup(command, environment=environment, log=tmp_path / f"{port}.log"))
+                wait_for(f"http://127.0.0.1:{port}/ready")
+                continue
+            command = ["bash", "-euc", text] if kind == "bash" else [sys.executable, "-c", text]
+            expected = int(options.partition("exit=")[2] or 0)
+            result = subprocess.run(
+                command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False
+            )
+            assert result.returncode == expected, f"{text}\n{result.stdout}\n{result.stderr}"
+    finally:
+        for group in background:
+            group.stop()
     for file in files:
         if not file.startswith("_") and file != "mistakes.yaml":
             assert [str(problem) for problem in inspect_workflow(tmp_path / file).problems] == []
@@ -102,6 +120,7 @@ def test_the_readmes_workflow_has_no_problems():
         "docs/data.md",
         "docs/models.md",
         "docs/evaluation.md",
+        "docs/serving.md",
     ],
 )
 def test_links_lead_somewhere(page):

@@ -38,37 +38,50 @@ def load_onnx(store: Store, version: ServedVersion) -> ServedModel:
 
 
 def translate(served: ServedModel) -> Callable[[Any], Answer]:
-    """Translate a model of numbers to ONNX; give what predicts with it."""
+    """Translate a model of numbers to ONNX; give what predicts with it.
+
+    Double numbers where the translation takes them, else floats: a forest's translation compares floats, and a value
+    at a threshold may then fall on the other side, which the comparison that follows finds where it happens.
+    """
     import numpy as np
 
     try:
-        import onnxruntime
-        from skl2onnx import to_onnx
-        from skl2onnx.common.data_types import DoubleTensorType
+        from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
     except ImportError as err:
         raise RuntimeError(f"{err.name} is missing: pip install 'airflow-provider-mlops[onnx]'") from err
-
     if not served.features.numeric or served.signature.task not in {"classification", "regression"}:
         raise RuntimeError("only models of numbers that classify or regress are translated")
-    model, names = served.loaded.pipeline, served.features.names
-    numbers = served.direct_pipeline()
-    if numbers is None:
-        raise RuntimeError("its preprocessing picks columns by name")
-    options = {id(numbers.steps[-1][1]): {"zipmap": False}} if served.signature.classes else None
-    proto = to_onnx(numbers, initial_types=[("rows", DoubleTensorType([None, len(names)]))], options=options)
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), settings, providers=["CPUExecutionProvider"])
-    classes = getattr(model, "classes_", None)
+    try:
+        session, kind = _session(served, DoubleTensorType), "float64"
+    except Exception as err:  # noqa: BLE001 (each library of the two has its own)
+        _LOG.debug("no translation for doubles: %s", err)
+        session, kind = _session(served, FloatTensorType), "float32"
+    classes = getattr(served.loaded.pipeline, "classes_", None)
 
     def predict(inputs: Any) -> Answer:
-        found = session.run(None, {"rows": np.ascontiguousarray(inputs)})
+        found = session.run(None, {"rows": np.ascontiguousarray(inputs, dtype=kind)})
         if classes is None:
             return Answer(found[0].ravel().astype(np.float64), None, inputs)
         probabilities = found[1].astype(np.float64)
         return Answer(classes[probabilities.argmax(axis=1)], probabilities, inputs)
 
     return predict
+
+
+def _session(served: ServedModel, tensor: Any) -> Any:
+    import onnxruntime
+    from skl2onnx import to_onnx
+
+    pipeline = served.direct_pipeline()
+    if pipeline is None:
+        raise RuntimeError("its preprocessing picks columns by name")
+    options = {id(pipeline.steps[-1][1]): {"zipmap": False}} if served.signature.classes else None
+    shape = [None, len(served.features.names)]
+    proto = to_onnx(pipeline, initial_types=[("rows", tensor(shape))], options=options)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
+    settings.log_severity_level = 3
+    return onnxruntime.InferenceSession(proto.SerializeToString(), settings, providers=["CPUExecutionProvider"])
 
 
 def disagreement(served: ServedModel, fast: Callable[[Any], Answer]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.serving.payload import Rows
+from mlops_provider.serving.payload import DATATYPES, Rows
 
 if TYPE_CHECKING:
     from mlops_provider.serving.callers import Caller
@@ -154,8 +154,7 @@ def _invocation(row: str, columns: dict[str, Any], most: int) -> dict[str, Any]:
     forms = {"dataframe_records": records, "dataframe_split": split}
     return {
         "anyOf": [
-            {"type": "object", "required": [form], "properties": {form: schema}, "maxProperties": 1}
-            for form, schema in forms.items()
+            {"type": "object", "required": [form], "properties": {form: schema}} for form, schema in forms.items()
         ]
     }
 
@@ -165,11 +164,11 @@ def _inference(served: ServedModel, *, nullable: bool) -> dict[str, Any]:
     tensors = [
         {
             "type": "object",
-            "required": ["name", "shape", "datatype", "data"],
+            "required": ["name", "shape", "data"],
             "properties": {
                 "name": {"const": feature.name},
                 "shape": {"const": [1]},
-                "datatype": {"const": _DATATYPES[feature.type]},
+                "datatype": {"enum": list(DATATYPES)},
                 "data": {
                     "type": "array",
                     "prefixItems": [_column(feature, None, nullable=nullable) | {"examples": []}],
@@ -181,7 +180,11 @@ def _inference(served: ServedModel, *, nullable: bool) -> dict[str, Any]:
         for feature in served.signature.features
     ]
     inputs = {"type": "array", "prefixItems": tensors, "minItems": len(tensors), "maxItems": len(tensors)}
-    return {"type": "object", "required": ["inputs"], "properties": {"id": _ID, "inputs": inputs}}
+    return {
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {"id": {"anyOf": [_ID, {"type": "null"}]}, "inputs": inputs},
+    }
 
 
 def _tensors(served: ServedModel, rows: Rows) -> dict[str, Any]:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
+DATATYPES = (
+    "BOOL", "BYTES", "FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64",
+)  # fmt: skip
+"""What the Open Inference Protocol names; values are judged by the model's own types, whichever is named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -72,6 +77,8 @@ def _head(i: int, tensor: Any) -> tuple[str, list[int]]:
     if not isinstance(tensor, dict) or not {"name", "shape", "data"} <= tensor.keys():
         raise RequestError(f"inputs[{i}] needs name, shape, datatype and data")
     name, shape = tensor["name"], tensor["shape"]
+    if tensor.get("datatype", "BYTES") not in DATATYPES:
+        raise RequestError(f"inputs[{i}]: the datatype is none", hint=f"it is one of: {', '.join(DATATYPES)}")
     if not isinstance(name, str):
         raise RequestError(f"inputs[{i}]: the name is not a text")
     if not isinstance(shape, list) or not all(isinstance(size, int) and size >= 0 for size in shape):

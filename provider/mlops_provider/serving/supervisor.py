@@ -14,11 +14,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import TYPE_CHECKING
 
 from mlops_provider.serving.options import METRICS_VARIABLE
 from mlops_provider.serving.server import server_id
+from mlops_provider.store.service_reports import remove_report
+from mlops_provider.store.services import list_service_names
+from mlops_provider.store.store import Store
 
 if TYPE_CHECKING:
     import socket
@@ -30,6 +34,7 @@ _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 20.0
 _YOUNG_SECONDS = 5.0
 _LONGEST_PAUSE = 30.0
+_REPORT_SECONDS = 5.0
 
 
 class Worker:
@@ -107,12 +112,28 @@ class Supervisor:
             return
         if worker.process.stdin:
             worker.process.stdin.close()
+        self._take_back_report(worker)
         lived, worker.process = now - worker.started, None
         worker.deaths = worker.deaths + 1 if lived < _YOUNG_SECONDS else 0
         pause = min(_LONGEST_PAUSE, 2.0 ** (worker.deaths - 1)) if worker.deaths else 0.0
         worker.not_before = now + pause
         self._restarts.inc()
         _LOG.error("worker %d ended with %d after %.1f s; another starts in %.0f s", worker.number, code, lived, pause)
+
+    def _take_back_report(self, worker: Worker) -> threading.Thread:
+        """Remove what a worker that died still seems to say; in a thread, for the store may be away."""
+
+        def remove() -> None:
+            store, service = Store(self.options.store_url), self.options.service
+            try:
+                for name in [service] if service else list_service_names(store):
+                    remove_report(store, *name, f"{self.id}-{worker.number}")
+            except Exception:  # noqa: BLE001 (it is forgotten after some seconds anyway)
+                _LOG.warning("the report of worker %d could not be removed", worker.number)
+
+        thread = threading.Thread(target=remove, name="reports", daemon=True)
+        thread.start()
+        return thread
 
     def _end(self) -> None:
         running = [worker.process for worker in self.workers if worker.process]
@@ -126,5 +147,7 @@ class Supervisor:
                 _LOG.error("worker process %d did not end in time", process.pid)
                 process.kill()
                 process.wait()
+        for thread in [self._take_back_report(worker) for worker in self.workers]:
+            thread.join(timeout=_REPORT_SECONDS)
         self.socket.close()
         shutil.rmtree(self.metrics, ignore_errors=True)

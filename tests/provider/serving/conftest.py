@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -63,7 +62,8 @@ def fit(
     names = [name for name in frame.columns if name != target]
     features = features_of(frame, names)
     cls = HistGradientBoostingRegressor if regress else HistGradientBoostingClassifier
-    estimator = estimator or cls(max_iter=20, random_state=seed, max_depth=2 + seed)
+    if estimator is None:
+        estimator = cls(max_iter=20, random_state=seed, max_depth=2 + seed)
     pipeline = make_pipeline(estimator, features, mode)
     pipeline.fit(frame[names], frame[target])
     signature = Signature(
@@ -85,7 +85,15 @@ class Yard:
         self.store = Store(root / "store")
         self.servers: list[Server] = []
 
-    def publish(self, frame: pd.DataFrame, version: str = "1", *, wrong_golden: bool = False, **options: Any):
+    def publish(
+        self,
+        frame: pd.DataFrame,
+        version: str = "1",
+        *,
+        wrong_golden: bool = False,
+        nan_golden: bool = False,
+        **options: Any,
+    ):
         """Fit and publish a model."""
         pipeline, signature = fit(frame, **options)
         rows = frame[[*signature.names(), signature.target]].head(50)
@@ -93,6 +101,8 @@ class Yard:
         golden = sample.drop(columns=signature.target).head(20)
         if wrong_golden:
             golden.loc[golden.index[3], PREDICTION_COLUMN] = 1 - golden[PREDICTION_COLUMN].iloc[3]
+        if nan_golden:
+            golden.loc[golden.index[3], PREDICTION_COLUMN] = float("nan")
         with self.store.scratch() as folder:
             save_model(folder, pipeline, golden=golden, baseline=sample)
             published = self.store.publish(SERVICE[0], "models", folder, {"signature": signature.to_dict()})
@@ -104,9 +114,9 @@ class Yard:
         made = Change(id=change or f"{model.version}@{time.monotonic_ns()}", action="deploy", by="tests", at=now())
         return set_version(self.store, SERVICE[0], environment, version, made)
 
-    def serve(self, *arguments: str, **environment: str) -> Server:
+    def serve(self, *arguments: str, **options: Any) -> Server:
         """Start a server."""
-        self.servers.append(Server(self.store, *arguments, **environment))
+        self.servers.append(Server(self.store, *arguments, **options))
         return self.servers[-1]
 
     def logged(self, environment: str = SERVICE[1]) -> pd.DataFrame:
@@ -132,16 +142,16 @@ class Yard:
 class Server:
     """`mlops serve` in a process of its own."""
 
-    def __init__(self, store: Store, *arguments: str, **environment: str) -> None:
+    def __init__(self, store: Store, *arguments: str, log_folder: Path | None = None, wrapper: str = "") -> None:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = Path(store.url).parent / f"server-{self.port}.log"
-        command = [sys.executable, "-m", "mlops_dag_factory.cli.main", "serve"]
-        command += ["--store", store.url, "--port", str(self.port), *arguments]
+        self.log = (log_folder or Path(store.url).parent) / f"server-{self.port}.log"
+        command = [sys.executable, *(["-c", wrapper, "mlops"] if wrapper else ["-m", "mlops_dag_factory.cli.main"])]
+        command += ["serve", "--store", store.url, "--port", str(self.port), *arguments]
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **environment})
+            self.process = subprocess.Popen(command, stderr=log, stdout=log)
 
-    def wait(self, path: str = "/ready", status: int = 200, timeout: float = 40) -> httpx.Response:
+    def wait(self, path: str = "/ready", status: int = 200, timeout: float = 120) -> httpx.Response:
         """Wait until a route answers with a status."""
         deadline = time.monotonic() + timeout
         answer = None
@@ -154,7 +164,7 @@ class Server:
         said = answer.text if answer is not None else "nothing"
         raise AssertionError(f"{path} did not answer {status} but {said}\n{self.log.read_text()}")
 
-    def wait_for_version(self, version: str, path: str = "/ready", timeout: float = 20) -> None:
+    def wait_for_version(self, version: str, path: str = "/ready", timeout: float = 60) -> None:
         """Wait until a version answers."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -205,10 +215,12 @@ def yard(tmp_path: Path) -> Iterator[Yard]:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     """Give a store with the services tumour/production (all numbers) and tumour/staging (text too), and one server."""
     made = Yard(tmp_path_factory.mktemp("shared"))
-    made.deploy(made.publish(breast_cancer()))
-    made.deploy(made.publish(with_words(), "2"), environment="staging")
-    server = made.serve()
-    for environment in ("production", "staging"):
-        server.wait(f"/tumour/{environment}/ready")
-    yield made
-    made.close()
+    try:
+        made.deploy(made.publish(breast_cancer()))
+        made.deploy(made.publish(with_words(), "2"), environment="staging")
+        server = made.serve()
+        for environment in ("production", "staging"):
+            server.wait(f"/tumour/{environment}/ready")
+        yield made
+    finally:
+        made.close()
