@@ -22,26 +22,33 @@ BINS = 20
 TOP = 10
 AT_ONCE = 100
 """Columns per query: one query over thousands would need as many states at once."""
+VALUES_AT_ONCE = 25_000_000
+"""Values that exact quantiles hold at once (8 bytes each); columns that are longer have estimated ones."""
 
 
 def profile(connection: duckdb.DuckDBPyConnection, source: str) -> Profile:
-    """Profile what a SQL source gives: two scans for each hundred columns."""
+    """Profile what a SQL source gives: two scans for each hundred columns, of long columns for fewer."""
     columns = columns_of(connection, f"SELECT * FROM {source}")
     rows = int((connection.execute(f"SELECT count(*) FROM {source}").fetchone() or (0,))[0])
+    exact = rows <= VALUES_AT_ONCE
+    size = max(1, min(AT_ONCE, VALUES_AT_ONCE // max(rows, 1))) if exact else AT_ONCE
     found: list[dict[str, Any]] = []
-    for names in _chunks(list(columns)):
-        statistics = _statistics(connection, source, {name: columns[name] for name in names})
+    for names in _chunks(list(columns), size):
+        statistics = _statistics(connection, source, {name: columns[name] for name in names}, exact=exact)
         _add_distributions(connection, source, statistics)
         found.extend(statistics)
     return {"rows": rows, "columns": found}
 
 
-def _chunks(names: list[str]) -> list[list[str]]:
-    return [names[start : start + AT_ONCE] for start in range(0, len(names), AT_ONCE)]
+def _chunks(names: list[str], size: int) -> list[list[str]]:
+    return [names[start : start + size] for start in range(0, len(names), size)]
 
 
-def _statistics(connection: duckdb.DuckDBPyConnection, source: str, columns: dict[str, str]) -> list[dict[str, Any]]:
+def _statistics(
+    connection: duckdb.DuckDBPyConnection, source: str, columns: dict[str, str], *, exact: bool
+) -> list[dict[str, Any]]:
     """Give what one scan tells of each column; `span` are the numbers that its histogram goes over."""
+    quantile = "quantile_disc" if exact else "approx_quantile"  # the exact one is also twice as quick
     parts = []
     for name, kind in columns.items():
         column, number = identifier(name), _number(name, kind)
@@ -53,7 +60,7 @@ def _statistics(connection: duckdb.DuckDBPyConnection, source: str, columns: dic
             f"max({shown})" if finite else f"max({shown})::VARCHAR",
         ]
         parts += (
-            [f"avg({number})", f"stddev_samp({number})", f"approx_quantile({number}, {list(QUANTILES)})"]
+            [f"avg({number})", f"stddev_samp({number})", f"{quantile}({number}, {list(QUANTILES)})"]
             if finite
             else ["NULL"] * 3
         )
