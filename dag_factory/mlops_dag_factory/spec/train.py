@@ -82,8 +82,8 @@ class TrainSpec(PhaseSpec):
     parameters: dict[str, Any] = Field(default_factory=dict, description="Arguments of the estimator or function.")
     preprocess: Literal["auto", "none"] | PreprocessSpec = Field(
         default="auto",
-        description="auto: impute, encode and scale by column type, as far as the estimator needs it; none; or steps by "
-        "type and column.",
+        description="auto: impute, encode and scale by column type, as far as the estimator needs it; none; or steps "
+        "by type and column.",
     )
     class_weight: Literal["balanced"] | dict[str, float] | None = Field(
         default=None, description="Weight of each class; balanced: rare classes count as much as frequent ones."
