@@ -153,6 +153,24 @@ class ConflictError(StoreError):
         super().__init__(f"{uri} is no longer at revision {revision}: another writer was first")
 
 
+class ChainError(StoreError):
+    """An audit chain is broken: an entry was changed or removed after it was written. Nothing is appended to it."""
+
+    retryable = False
+
+    def __init__(self, uri: str, number: int, what: str) -> None:
+        self.uri = uri
+        self.number = number
+        super().__init__(
+            f"{uri}: entry {number} of the audit chain cannot be believed: {what}",
+            hint="see all that is wrong with 'mlops versions verify'; restore the file from a backup",
+        )
+
+
+class PromotionRefusedError(MlopsError):
+    """A version may not become the champion: the champion that it was judged against is no longer the champion."""
+
+
 class RegistryError(MlopsError):
     """The tracking server or model registry refused or could not be reached."""
 
