@@ -1,4 +1,4 @@
-"""The audit chain of a workflow: what was decided and done, entry after entry, each bound to the one before by its hash.
+"""The audit chain of a workflow: what was decided and done, each entry bound to the one before by its hash.
 
 Entry n is the file `<workflow>/audit/<n, ten digits>.json`, created only if it does not exist yet. Its `hash` is the
 SHA-256 of everything else in it, in the one JSON form of the store, and `previous` is the hash of entry n - 1: whoever
@@ -8,7 +8,6 @@ so that what holds now is read in two steps however long the chain is.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import time
@@ -16,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ChainError, ConflictError
-from mlops_provider.store.store import json_bytes
+from mlops_provider.store.store import json_bytes, json_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +57,7 @@ class Entry:
         """Give the SHA-256 of everything but `hash`."""
         content = asdict(self)
         del content["hash"]
-        return hashlib.sha256(json_bytes(content)).hexdigest()
+        return json_digest(content)
 
 
 class Chain:

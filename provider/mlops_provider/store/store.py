@@ -3,9 +3,12 @@
 Layout below the root URL:
     <workflow>/datasets|models|reports/<first 20 digits of the digest>/   files and manifest.json, written last
     <workflow>/runs/<run>/<phase>/<attempt>.json                          phase records
+    <workflow>/audit/<number>.json                                        audit chain
+    <workflow>/registered/<name>/<version>.json                           lineage of registered versions
     <workflow>/services/<environment>/…                                   deployment record, server reports
     <workflow>/predictions/<environment>/…                                prediction log
     <workflow>/monitor/…                                                  monitoring history
+    _names/<name>/…                                                       workflow where a registered name is at home
 """
 
 from __future__ import annotations
@@ -158,6 +161,11 @@ def file_digest(path: Path) -> str:
 def content_digest(files: Mapping[str, str]) -> str:
     """Give the SHA-256 of a set of files from their names and digests."""
     return hashlib.sha256(json_bytes(dict(sorted(files.items())))).hexdigest()
+
+
+def json_digest(value: object) -> str:
+    """Give the SHA-256 of a value in the store's JSON form."""
+    return hashlib.sha256(json_bytes(value)).hexdigest()
 
 
 def json_bytes(value: object) -> bytes:
