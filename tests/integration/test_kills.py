@@ -68,7 +68,7 @@ def assert_one_of_each(airflow, home, name: str, run_id: str, killed: str) -> No
     assert [state.change.action for state in states] == ["release"]
     assert states[-1].primary.version == "1"
     uri = airflow.environment()["AIRFLOW__MLOPS__TRACKING_URI"]
-    assert tracking.champion(uri, name).version == "1"
+    assert tracking.registered_champion(uri, name).version == "1"
 
 
 def test_a_worker_killed_while_it_trains(airflow, server, home, tmp_path):

@@ -26,10 +26,7 @@ def bring_up(
 ) -> tuple[ServiceRef, str, Service]:
     """Give a model version the traffic of an environment; when servers cannot run it, put back what ran before."""
     model: ModelRef = one(inputs, "model", ModelRef)
-    if not model.version:
-        raise ConfigError(
-            f"the model {model.digest[:12]} is not registered", hint="put a phase of type register before"
-        )
+    require_registered(model)
     store = context.store()
     named = ModelRef(uri=model.uri, digest=model.digest, name=context.workflow, version=model.version)
     reason = str((context.reason.get("payload") or {}).get("why") or context.reason.get("kind", ""))
@@ -56,6 +53,14 @@ def bring_up(
         url=reports[0].url,
     )
     return ref, reports[0].url, service
+
+
+def require_registered(model: ModelRef) -> None:
+    """Refuse a model that has no version yet."""
+    if not model.version:
+        raise ConfigError(
+            f"the model {model.digest[:12]} is not registered", hint="put a phase of type register before"
+        )
 
 
 def _check_not_superseded(service: Service, model: ModelRef, change: Change) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.exceptions import ConfigError, RegistryError
 from mlops_provider.refs import ModelRef
 from mlops_provider.runtime.tracking_entries import Entry, earlier_phases, log_entries
+from mlops_provider.store.standing import read_standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,15 +90,29 @@ def mirror(context: RunContext, *, parameters: Mapping[str, Any], metrics: Mappi
     entries = earlier_phases(context)
     entries.append(Entry(phase=context.phase, parameters=dict(parameters), metrics=dict(metrics)))
     try:
-        log_entries(client(context.tracking_uri), tracking_run(context), entries)
+        run_id = tracking_run(context)
+        _log(context.tracking_uri, run_id, entries)
     except MlflowException as err:
         raise RegistryError(f"the run could not be logged: {err}") from err
+
+
+def _log(uri: str, run_id: str, entries: list[Entry]) -> None:
+    """Log entries; where another phase logged the same ones between our look and our write, look again."""
+    from mlflow.exceptions import MlflowException
+
+    with locked(uri):
+        try:
+            log_entries(client(uri), run_id, entries)
+        except MlflowException:
+            log_entries(client(uri), run_id, entries)
 
 
 def register_version(context: RunContext, name: str, model: ModelRef, *, tags: Mapping[str, str]) -> ModelRef:
     """Make the model a version, exactly once for this phase of this run; a retry finds the one that is there.
 
-    When the run was repeated from training and gave another model, that one is another version.
+    When the run was repeated from training and gave another model, that one is another version. Where attempts at the
+    same moment, or one that was killed, left several versions of the same identity, the first counts and the others are
+    removed, whichever run comes by first.
     """
     from mlflow.exceptions import MlflowException
 
@@ -105,13 +120,12 @@ def register_version(context: RunContext, name: str, model: ModelRef, *, tags: M
     try:
         _ensure_registered_model(api, name)
         wanted = {IDENTITY_TAG: context.identity, DIGEST_TAG: model.digest}
-        version = _version_by_tags(api, name, wanted)
-        if version is None:
-            run_id = tracking_run(context)
-            made = str(api.create_model_version(name, model.uri, run_id, tags={**wanted, **tags}).version)
-            version = _version_by_tags(api, name, wanted) or made
-            if version != made:  # another attempt, thought dead, was first
-                api.delete_model_version(name, made)
+        run_id = tracking_run(context)
+        with locked(context.tracking_uri):
+            version = _first_version(api, name, wanted)
+            if version is None:
+                made = api.create_model_version(name, model.uri, run_id, tags={**wanted, **tags})
+                version = _first_version(api, name, wanted) or str(made.version)
     except MlflowException as err:
         if err.error_code == "INVALID_PARAMETER_VALUE":
             raise ConfigError(f"'{name}' cannot be registered: {err}") from err
@@ -134,8 +148,20 @@ def set_alias(tracking_uri: str, name: str, alias: str, version: str) -> None:
         raise RegistryError(f"alias '{alias}' of '{name}' could not be moved to version {version}: {err}") from err
 
 
-def champion(tracking_uri: str, name: str) -> ModelRef | None:
-    """Give the champion, or None when there is none yet."""
+def champion(context: RunContext, name: str) -> ModelRef | None:
+    """Give the champion, or None when there is none yet.
+
+    The audit chain says who it is, without MLflow; only where it knows none, an alias of MLflow's counts.
+    """
+    store = context.store()
+    standing = read_standing(store, name)
+    if standing.champion is not None:
+        return standing.champion.ref(store, name)
+    return registered_champion(context.tracking_uri, name) if context.tracking_uri else None
+
+
+def registered_champion(tracking_uri: str, name: str) -> ModelRef | None:
+    """Give the version that MLflow's alias points at, or None when there is no such alias."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -172,7 +198,22 @@ def _ensure_registered_model(api: MlflowClient, name: str) -> None:
             raise
 
 
-def _version_by_tags(api: MlflowClient, name: str, tags: Mapping[str, str]) -> str | None:
-    """Give the first version with these tags."""
-    found = [v for v in api.search_model_versions(f"name = '{name}'") if tags.items() <= v.tags.items()]
-    return str(min(int(v.version) for v in found)) if found else None
+def _first_version(api: MlflowClient, name: str, tags: Mapping[str, str]) -> str | None:
+    """Give the first version with these tags; later ones of one identity and digest, of any run, are removed."""
+    first: dict[tuple[str, str], int] = {}
+    for number in sorted(versions := {int(v.version): v.tags for v in api.search_model_versions(f"name = '{name}'")}):
+        key = (versions[number].get(IDENTITY_TAG, ""), versions[number].get(DIGEST_TAG, ""))
+        if all(key) and first.setdefault(key, number) != number:
+            _remove_version(api, name, str(number))
+    found = first.get((tags[IDENTITY_TAG], tags[DIGEST_TAG]))
+    return str(found) if found else None
+
+
+def _remove_version(api: MlflowClient, name: str, version: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        api.delete_model_version(name, version)
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_DOES_NOT_EXIST":  # another attempt removed it
+            raise

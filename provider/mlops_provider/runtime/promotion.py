@@ -1,0 +1,101 @@
+"""The promotion of one version by one run: judged against a champion, reserved, completed or given up."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from mlops_provider.exceptions import MlopsError
+from mlops_provider.runtime.aliases import actor_of, adopt_champion
+from mlops_provider.runtime.lineage import approvals_of, run_evidence, verdicts_of
+from mlops_provider.store.model_versions import claim_name, read_version
+from mlops_provider.store.promotions import Judgement, give_up, promote, reserve
+from mlops_provider.store.standing import Actor, Holder, Standing
+
+if TYPE_CHECKING:
+    from mlops_provider.refs import ModelRef
+    from mlops_provider.runtime.contract import RunContext
+    from mlops_provider.runtime.records import Record
+
+_MARGIN = timedelta(minutes=1)
+_POLL_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """A version that is to become the champion of `name`, whose history is in the chain of `home`."""
+
+    context: RunContext
+    home: str
+    name: str
+    version: Holder
+    actor: Actor
+
+    @classmethod
+    def of(cls, context: RunContext, model: ModelRef) -> Self:
+        """Prepare the promotion of a registered version."""
+        name, actor = model.name or context.workflow, actor_of(context)
+        home = claim_name(context.store(), name, context.workflow)
+        return cls(context=context, home=home, name=name, version=Holder.of(context.store(), model, actor), actor=actor)
+
+    def reserve(self, wait: timedelta) -> None:
+        """Reserve it for as long as servers may take and a minute; while another is under way, wait for its end.
+
+        PromotionRefusedError when the champion is no longer the one that the version was judged against.
+        """
+        adopt_champion(self.context, self.home, self.name)
+        judged = judgement_of(self.context, self.name, self.version)
+        waiting_for = ""
+        while True:
+            store = self.context.store()
+            standing = reserve(
+                store, self.home, self.name, self.version, self.actor, judged=judged, lasts=wait + _MARGIN
+            )
+            other = standing.reserved
+            if other is None or other.identity == self.actor.identity or self._is(standing.champion):
+                return
+            if other.identity != waiting_for:
+                log.info("version %s is being promoted by run %s, until %s", other.version, other.run, standing.until)
+                waiting_for = other.identity
+            time.sleep(_POLL_SECONDS)
+
+    def complete(self, payload: dict[str, Any]) -> Standing:
+        """Make the version the champion; give how the name stands then."""
+        records = run_evidence(self.context)
+        evidence = {"approvals": approvals_of(records), "verdicts": verdicts_of(records)}
+        return promote(self.context.store(), self.home, self.name, self.version, self.actor, {**evidence, **payload})
+
+    def give_up(self, why: str) -> None:
+        """Give the reservation back; where even that fails, it lapses."""
+        with suppress(MlopsError):
+            give_up(self.context.store(), self.home, self.name, self.version, self.actor, why)
+
+    def _is(self, champion: Holder | None) -> bool:
+        return champion is not None and champion.version == self.version.version
+
+
+def judgement_of(context: RunContext, name: str, version: Holder) -> Judgement | None:
+    """Say against which champion a version was judged: by the run's latest evaluation that compared it.
+
+    Without one, by what was champion when it was registered; None where nobody knows.
+    """
+    for record in sorted(run_evidence(context), key=lambda record: record["ended"], reverse=True):
+        if judged := _compared(record, name, version.digest):
+            return judged
+    document = read_version(context.store(), name, version.version)
+    return Judgement(**document["champion"]) if document else None
+
+
+def _compared(record: Record, name: str, digest: str) -> Judgement | None:
+    against = (record.get("details") or {}).get("judged_against")
+    if record["phase_type"] != "evaluate" or not against or against["name"] != name:
+        return None
+    if digest not in {ref["digest"] for ref in record["inputs"].get("model", [])}:
+        return None
+    return Judgement(against["version"], against["digest"])
