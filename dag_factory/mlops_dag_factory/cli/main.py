@@ -18,6 +18,7 @@ COMMANDS = {
     "new": f"{_PACKAGE}.new:new",
     "run": f"{_PACKAGE}.run:run",
     "runs": f"{_PACKAGE}.runs:runs",
+    "versions": f"{_PACKAGE}.versions:versions",
     "data": f"{_PACKAGE}.data:data",
     "profile": f"{_PACKAGE}.data:profile_source",
     "cache": f"{_PACKAGE}.cache:cache",
