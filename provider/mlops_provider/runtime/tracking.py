@@ -33,7 +33,7 @@ _SQLITE = "sqlite:///"
 
 @cache
 def client(uri: str) -> MlflowClient:
-    """Give a client; a fresh SQLite file is initialised once, under a lock."""
+    """Give a client; a fresh SQLite file is initialised once, under a lock, and appears whole or not at all."""
     if not uri:
         raise ConfigError("there is no model registry", hint="set [mlops] tracking_uri or tracking_conn_id")
     logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -41,6 +41,11 @@ def client(uri: str) -> MlflowClient:
     from mlflow import MlflowClient
 
     with locked(uri):
+        if uri.startswith(_SQLITE) and not (file := Path(uri.removeprefix(_SQLITE))).exists():
+            fresh = file.with_name(f"{file.name}.new")  # MLflow never mends a schema whose making was cut short
+            fresh.unlink(missing_ok=True)
+            MlflowClient(f"{_SQLITE}{fresh}", f"{_SQLITE}{fresh}").search_registered_models(max_results=1)
+            fresh.replace(file)
         made = MlflowClient(uri, uri)
         if uri.startswith(_SQLITE):
             made.search_registered_models(max_results=1)

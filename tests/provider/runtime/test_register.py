@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import signal
+import time
+from functools import partial
 
 import pytest
 
 from mlops_dag_factory.spec import EvaluateSpec, RegisterSpec
-from mlops_provider.exceptions import ConfigError, RegistryError
-from mlops_provider.runtime import tracking
+from mlops_provider.exceptions import ConfigError, DigestMismatchError, RegistryError
+from mlops_provider.runtime import register, tracking
+from mlops_provider.runtime.outside import code_digest
+from mlops_provider.store.chain import Chain
+from mlops_provider.store.chain_check import check_chain
+from mlops_provider.store.model_versions import home_of, list_versions, read_version
+from mlops_provider.store.standing import read_standing
+from mlops_provider.store.store import json_digest
 
 
 def versions(bench):
@@ -106,25 +115,48 @@ def test_attempts_at_the_same_moment_leave_one_version(bench):
     assert len(api.search_runs([api.get_experiment_by_name("flow").experiment_id])) == 1
 
 
-def register_and_die(bench, model, moment):
-    original = getattr(tracking, moment)
+def register_and_die(bench, model, place, moment):
+    module = {"tracking": tracking, "register": register}[place]
+    original = getattr(module, moment)
 
     def die(*args, **kwargs):
         if moment == "tracking_run":
             original(*args, **kwargs)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(tracking, moment, die)
+    setattr(module, moment, die)
     bench.version(model)
 
 
+STEPS = [
+    ("tracking", "tracking_run"),
+    ("register", "claim_name"),
+    ("register", "write_version"),
+    ("register", "record_version"),
+    ("register", "mirror_aliases"),
+    ("tracking", "set_alias"),
+    ("tracking", "mirror"),
+]
+"""What a registration does, in order; a step dies before it begins, the first one after it has ended."""
+
+
+def assert_one_of_everything(bench):
+    assert versions(bench) == [1]
+    chain = Chain(bench.store, "flow")
+    assert [entry.kind for entry in chain.entries()] == ["registered"]
+    assert check_chain(chain) == []
+    assert list_versions(bench.store, "flow") == ["1"]
+    api = tracking.client(bench.tracking_uri)
+    assert str(api.get_model_version_by_alias("flow", "challenger").version) == "1"
+
+
 @pytest.mark.kill
-@pytest.mark.parametrize("moment", ["tracking_run", "set_alias"])
-def test_killed_before_or_after_the_version_is_made_one_is_left(bench, moment):
+@pytest.mark.parametrize(("place", "moment"), STEPS)
+def test_killed_between_any_two_steps_one_version_is_left(bench, place, moment):
     registry, bench.tracking_uri = bench.tracking_uri, ""
     model, _, _ = bench.model()  # without MLflow: the child is forked before a client is open
     bench.tracking_uri = registry
-    child = multiprocessing.get_context("fork").Process(target=register_and_die, args=(bench, model, moment))
+    child = multiprocessing.get_context("fork").Process(target=register_and_die, args=(bench, model, place, moment))
     child.start()
     child.join(60)
     assert child.exitcode == -signal.SIGKILL
@@ -132,7 +164,129 @@ def test_killed_before_or_after_the_version_is_made_one_is_left(bench, moment):
     version = bench.version(model, attempt=2)
 
     assert version.version == "1"
-    assert versions(bench) == [1]
+    assert_one_of_everything(bench)
+
+
+@pytest.mark.kill
+def test_killed_at_any_moment_again_and_again_one_version_is_left(bench):
+    import mlflow  # noqa: F401 (the children are forked with it: they die at work, not at the import)
+
+    registry, bench.tracking_uri = bench.tracking_uri, ""
+    model, _, _ = bench.model()
+    bench.tracking_uri = registry
+    context = multiprocessing.get_context("fork")
+    for round_ in range(14):
+        children = [context.Process(target=bench.version, args=(model,)) for _ in range(2)]
+        for child in children:
+            child.start()
+        time.sleep(0.15 * (round_ + 1) + random.random() / 5)
+        for child in children:
+            child.kill()
+            child.join(60)
+
+    bench.version(model, attempt=2)
+
+    assert_one_of_everything(bench)
+
+
+def test_a_version_that_a_killed_attempt_left_over_is_removed_by_the_next_run(bench):
+    model, _, _ = bench.model()
+    bench.version(model)
+    api = tracking.client(bench.tracking_uri)
+    tags = api.get_model_version("flow", "1").tags
+    api.create_model_version("flow", model.uri, tags=tags)  # a second attempt, killed right after this
+
+    third = bench.version(model, run_id="run-2")
+
+    assert third.version == "3"
+    assert versions(bench) == [1, 3]
+
+
+def test_bytes_that_changed_after_the_training_are_not_registered(bench):
+    model, _, _ = bench.model()
+    path = bench.store.open(model).folder / "model.skops"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+    with pytest.raises(DigestMismatchError, match="the content was changed after it was published") as error:
+        bench.version(model)
+
+    assert not error.value.retryable
+    assert "model.skops has digest" in error.value.message
+    assert home_of(bench.store, "flow") is None, "nothing was registered"
+
+
+def test_a_registry_that_counts_again_from_one_is_refused(bench):
+    first, _, _ = bench.model()
+    second, _, _ = bench.model("sklearn:wine")
+    bench.version(first)
+
+    with pytest.raises(ConfigError, match="version 1 of 'flow' is another model") as error:
+        bench.version(second, run_id="run-2", tracking_uri=f"sqlite:///{bench.root / 'empty.db'}")
+
+    assert "restore its database" in error.value.hint
+
+
+def test_the_document_of_a_version_tells_its_whole_lineage(bench):
+    model, train, test = bench.model()
+    judged = bench.run(EvaluateSpec(model="m", data="d", gates=["accuracy > 0.5"]), {"model": model, "data": test})
+
+    version = bench.version(model, reason={"kind": "manual", "by": "ben"}, parameters={"c": 1})
+
+    document = read_version(bench.store, "flow", "1")
+    lineage = document["lineage"]
+    assert (document["digest"], document["run"], document["owner"]) == (version.digest, "run-1", "ana")
+    assert document["reason"] == {"kind": "manual", "by": "ben"}
+    assert lineage["data"]["training"] == [train.digest]
+    assert lineage["data"]["evaluation"] == [test.digest]
+    made_of = lineage["data"]["made_of"]
+    [rows] = made_of[train.digest]["made_of"]
+    assert (made_of[rows]["type"], made_of[rows]["lineage"]["sources"]) == ("ingest", "sklearn:iris")
+    assert lineage["model"]["estimator"] == "sklearn.linear_model.LogisticRegression"
+    assert lineage["model"]["libraries"]["scikit-learn"]
+    assert lineage["parameters"]["training"]["parameters"] == {"max_iter": 2000}
+    assert lineage["parameters"]["run"] == {"c": 1}
+    assert lineage["metrics"]["evaluate"]["accuracy"] == judged.metrics["accuracy"]
+    [verdict] = lineage["verdicts"]
+    assert (verdict["phase"], verdict["status"]) == ("evaluate", "passed")
+    assert lineage["records"].keys() >= {"ingest", "split", "train", "evaluate"}
+    [entry] = Chain(bench.store, "flow").entries()
+    assert (entry.by, entry.payload["document"]) == ("ben", json_digest(document))
+
+
+def test_the_code_of_a_function_is_in_the_lineage(bench, tmp_path, monkeypatch):
+    (tmp_path / "own_training.py").write_text(
+        "from sklearn.naive_bayes import GaussianNB\n\n\ndef fit(x, y):\n    return GaussianNB().fit(x, y)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(bench, "context", partial(bench.context, allowed_imports=("sklearn.", "own_training")))
+    model, _, _ = bench.model(estimator="", python="own_training:fit", parameters={})
+
+    bench.version(model)
+
+    functions = read_version(bench.store, "flow", "1")["lineage"]["code"]["functions"]
+    assert functions["train"] == {"function": "own_training:fit", "digest": code_digest("own_training:fit")}
+
+
+def test_a_late_retry_does_not_make_an_old_version_the_challenger_again(bench):
+    first, _, _ = bench.model()
+    second, _, _ = bench.model("sklearn:wine")
+    bench.version(first, run_id="run-1")
+    bench.version(second, run_id="run-2")
+
+    bench.version(first, run_id="run-1", attempt=2)
+
+    assert read_standing(bench.store, "flow").challenger.version == "2"
+    assert [entry.kind for entry in Chain(bench.store, "flow").entries()] == ["registered", "registered"]
+
+
+def test_a_version_that_shall_not_be_the_challenger_is_only_registered(bench):
+    model, _, _ = bench.model()
+
+    outcome = bench.run(RegisterSpec(model="m", challenger=False), {"model": model})
+
+    assert "is registered" in outcome.summary
+    assert read_standing(bench.store, "flow").challenger is None
 
 
 def first_use(uri):
