@@ -19,7 +19,7 @@ from mlops_dag_factory.spec.checkpoint import CheckpointSpec, OverrideSpec
 from mlops_dag_factory.spec.ingest import IngestSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 from mlops_dag_factory.spec.train import TrainSpec
-from mlops_provider.assets import data_uri
+from mlops_provider.assets import data_uri, model_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -177,6 +177,8 @@ class _Builder:
             self.first[node.name] = f"{node.name}.trial"
         if isinstance(phase, IngestSpec) and phase.publish:
             common["outlets"] = [AssetAlias(data_uri(self.workflow.workflow, node.name))]
+        if phase.type in {"register", "release"}:
+            common["outlets"] = [AssetAlias(model_uri(self.workflow.workflow))]
         if not phase.foreach:
             self._add(operator(**common, **arguments))
             if isinstance(phase, IngestSpec) and phase.wait:

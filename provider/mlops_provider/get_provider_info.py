@@ -33,8 +33,8 @@ _OPTIONS: dict[str, tuple[str, str, str]] = {
     ),
     "allowed_operators": (
         "Comma-separated prefixes of the operator classes that phases of type 'operator' may use.",
-        "airflow.providers.standard.",
-        "airflow.providers.",
+        "airflow.providers.standard.,mlops_provider.sensors.",
+        "airflow.providers.,mlops_provider.sensors.",
     ),
     "import_yaml": (
         "True: workflow files in the DAGs folder are DAG files, without load_workflows.py. For Airflow 3.3.",

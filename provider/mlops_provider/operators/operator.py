@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-DEFAULT_ALLOWED_OPERATORS = "airflow.providers.standard."
+DEFAULT_ALLOWED_OPERATORS = "airflow.providers.standard.,mlops_provider.sensors."
 
 
 def run_operator(

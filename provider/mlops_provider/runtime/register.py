@@ -56,7 +56,11 @@ def run(config: RegisterSpec, inputs: Inputs, context: RunContext) -> Outcome:
     return Outcome(
         outputs={"version": version},
         summary=" ".join([_said(version, standing), *odd]),
-        details={"lineage": document["lineage"], "entry": standing.witness(home)},
+        details={
+            "lineage": document["lineage"],
+            "entry": standing.witness(home),
+            "alias": tracking.CHALLENGER if _is_challenger(version, standing) else "",
+        },
     )
 
 
@@ -80,6 +84,9 @@ def _document(context: RunContext, version: ModelRef, lineage: dict[str, Any], b
 
 
 def _said(version: ModelRef, standing: Standing) -> str:
-    challenger = standing.challenger is not None and standing.challenger.version == version.version
-    role = "is the challenger" if challenger else "is registered"
+    role = "is the challenger" if _is_challenger(version, standing) else "is registered"
     return f"Version {version.version} of `{version.name}`, digest `{version.digest[:16]}`, {role}."
+
+
+def _is_challenger(version: ModelRef, standing: Standing) -> bool:
+    return standing.challenger is not None and standing.challenger.version == version.version

@@ -36,5 +36,5 @@ def run(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Outcome:
     previous = service.previous.version if service.previous else None
     before = f"version {previous}" if previous else "nothing"
     summary = f"Version {ref.version} has all traffic of `{ref.name}` (before: {before}) and is the champion."
-    details = {"url": url, "previous": previous, "entry": standing.witness(promotion.home)}
+    details = {"name": promotion.name, "url": url, "previous": previous, "entry": standing.witness(promotion.home)}
     return Outcome(outputs={"service": ref}, summary=" ".join([summary, *odd]), details=details)
