@@ -103,7 +103,7 @@ def history(workflow: str, url: str | None, as_json: bool) -> None:  # noqa: FBT
     with _errors():
         entries = list(Chain(store, workflow).entries())
     if not entries:
-        raise click.UsageError(f"the audit chain of '{workflow}' is empty in {store.url}")
+        raise click.UsageError(_empty(store, workflow))
     if as_json:
         click.echo(json.dumps([asdict(entry) for entry in entries], indent=1))
         return
@@ -130,6 +130,8 @@ def verify(workflow: str, registry: str, url: str | None, as_json: bool) -> None
             witnesses += registry_witnesses(registry, names_of(store, workflow))
         found = check_chain(chain, witnesses)
         count = len(chain.numbers())
+    if not count and not found:
+        raise click.UsageError(_empty(store, workflow))
     if as_json:
         findings = [{"entry": finding.number, "what": finding.what} for finding in found]
         click.echo(json.dumps({"entries": count, "witnesses": len(witnesses), "findings": findings}, indent=1))
@@ -189,7 +191,9 @@ def _print_document(document: Mapping[str, Any], standing: Standing) -> None:
         "evaluation data": ", ".join(digest[:20] for digest in data["evaluation"]),
         "made of": "\n".join(_source(digest, about) for digest, about in data["made_of"].items()),
         "code": f"airflow-provider-mlops {code['package']}, configuration {code['configuration'][:20]}",
-        "functions": "\n".join(f"{each['function']} {each['digest'][:20]}" for each in code["functions"].values()),
+        "functions": "\n".join(
+            f"{name} {digest[:20]}" for functions in code["functions"].values() for name, digest in functions.items()
+        ),
         "estimator": str(lineage["model"].get("estimator", "")),
         "libraries": ", ".join(f"{name} {number}" for name, number in lineage["model"].get("libraries", {}).items()),
         "parameters": json.dumps(lineage["parameters"]["training"].get("parameters", {})),
@@ -219,6 +223,10 @@ def _metrics(metrics: Mapping[str, Mapping[str, float]]) -> str:
 
 def _unknown(store: Store, name: str) -> str:
     return f"nothing is registered under '{name}' in {store.url}"
+
+
+def _empty(store: Store, workflow: str) -> str:
+    return f"the audit chain of '{workflow}' is empty in {store.url}"
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.refs import DatasetRef, ImageRef, ref_from_dict
-from mlops_provider.runtime.outside import code_digest
 from mlops_provider.runtime.records import Record, run_records
 from mlops_provider.store.store import MANIFEST, json_digest
 
@@ -42,7 +41,7 @@ def lineage_of(context: RunContext, model: ModelRef, meta: dict[str, Any]) -> di
         },
         "code": {
             "package": trained.get("code_version", ""),
-            "functions": {r["phase"]: _function(r) for r in records if r["config"].get("python")},
+            "functions": {r["phase"]: r["code"] for r in records if r.get("code")},
             "configuration": json_digest({r["phase"]: [r["phase_type"], r["config"]] for r in records}),
         },
         "parameters": {"run": context.parameters, "training": _chosen(trained)},
@@ -123,11 +122,6 @@ def _published(store: Store, ref: DatasetRef) -> Any:
     except FileNotFoundError:
         return {}
     return manifest["meta"].get("lineage", {})
-
-
-def _function(record: Record) -> dict[str, str]:
-    name = record["config"]["python"]
-    return {"function": name, "digest": record.get("outside", {}).get("code") or code_digest(name)}
 
 
 def _chosen(record: Record) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _evaluate(config: Any, context: RunContext) -> Outside:
     if config.compare_to != "none" and context.tracking_uri:
         from mlops_provider.runtime import tracking
 
-        champion = tracking.champion(context, config.name or context.workflow)
+        champion = tracking.champion(context.store(), context.tracking_uri, config.name or context.workflow)
         state["champion"] = champion.digest if champion else None
     return Outside(state)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from mlops_provider.runtime.contract import RunContext
+    from mlops_provider.store.store import Store
 
 IDENTITY_TAG = "mlops.identity"
 DIGEST_TAG = "mlops.digest"
@@ -153,16 +154,15 @@ def set_alias(tracking_uri: str, name: str, alias: str, version: str) -> None:
         raise RegistryError(f"alias '{alias}' of '{name}' could not be moved to version {version}: {err}") from err
 
 
-def champion(context: RunContext, name: str) -> ModelRef | None:
+def champion(store: Store, tracking_uri: str, name: str) -> ModelRef | None:
     """Give the champion, or None when there is none yet.
 
     The audit chain says who it is, without MLflow; only where it knows none, an alias of MLflow's counts.
     """
-    store = context.store()
     standing = read_standing(store, name)
     if standing.champion is not None:
         return standing.champion.ref(store, name)
-    return registered_champion(context.tracking_uri, name) if context.tracking_uri else None
+    return registered_champion(tracking_uri, name) if tracking_uri else None
 
 
 def registered_champion(tracking_uri: str, name: str) -> ModelRef | None:

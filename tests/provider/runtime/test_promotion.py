@@ -168,7 +168,7 @@ def test_an_alias_moved_in_mlflow_is_put_back_said_and_recorded(bench, trained, 
     bench.version(second, run_id="run-2")
     tracking.set_alias(bench.tracking_uri, "flow", tracking.CHAMPION, "2")
 
-    known = tracking.champion(context, "flow").version
+    known = tracking.champion(bench.store, bench.tracking_uri, "flow").version
     with caplog.at_level(logging.WARNING):
         outcome = bench.run(RegisterSpec(model="m"), {"model": second}, run_id="run-3")
 

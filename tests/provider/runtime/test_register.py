@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from mlops_dag_factory.spec import EvaluateSpec, RegisterSpec
+from mlops_dag_factory.spec import EvaluateSpec, RegisterSpec, TrainSpec
 from mlops_provider.exceptions import ConfigError, DigestMismatchError, RegistryError
 from mlops_provider.runtime import register, tracking
 from mlops_provider.runtime.outside import code_digest
@@ -254,18 +254,27 @@ def test_the_document_of_a_version_tells_its_whole_lineage(bench):
     assert (entry.by, entry.payload["document"]) == ("ben", json_digest(document))
 
 
+FUNCTION = """
+from sklearn.naive_bayes import GaussianNB
+
+
+def fit(table, target, features, **_):
+    frame = table.to_pandas()
+    return GaussianNB().fit(frame[features], frame[target])
+"""
+
+
 def test_the_code_of_a_function_is_in_the_lineage(bench, tmp_path, monkeypatch):
-    (tmp_path / "own_training.py").write_text(
-        "from sklearn.naive_bayes import GaussianNB\n\n\ndef fit(x, y):\n    return GaussianNB().fit(x, y)\n"
-    )
+    (tmp_path / "own_training.py").write_text(FUNCTION)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(bench, "context", partial(bench.context, allowed_imports=("sklearn.", "own_training")))
-    model, _, _ = bench.model(estimator="", python="own_training:fit", parameters={})
+    spec = TrainSpec(data="d", target="target", python="own_training:fit")
+    model = bench.run(spec, {"data": bench.dataset("sklearn:iris")}).outputs["model"]
 
     bench.version(model)
 
     functions = read_version(bench.store, "flow", "1")["lineage"]["code"]["functions"]
-    assert functions["train"] == {"function": "own_training:fit", "digest": code_digest("own_training:fit")}
+    assert functions["train"] == {"own_training:fit": code_digest("own_training:fit")}
 
 
 def test_a_late_retry_does_not_make_an_old_version_the_challenger_again(bench):

@@ -39,7 +39,7 @@ def _latest(store: Store, workflow: str) -> Run:
 
 def _champion(store: Store, workflow: str, tracking_uri: str) -> Run:
     """Give the run that registered the champion of the workflow's name."""
-    ref = tracking.champion(tracking_uri, workflow) if tracking_uri else None
+    ref = tracking.champion(store, tracking_uri, workflow)
     if ref is None:
         raise ConfigError(f"{workflow} has no champion", hint="name a run, latest or last-good")
     for run_id in reversed(run_ids(store, workflow)):
