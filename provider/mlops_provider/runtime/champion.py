@@ -31,7 +31,15 @@ def champion_ref(config: EvaluateSpec, context: RunContext) -> ModelRef | None:
     """Give the champion of the name that is compared with; None where nobody asks or there is none."""
     if config.compare_to == "none" or not context.tracking_uri:
         return None
-    return tracking.champion(context.tracking_uri, config.name or context.workflow)
+    return tracking.champion(context.store(), context.tracking_uri, config.name or context.workflow)
+
+
+def judged_against(config: EvaluateSpec, context: RunContext, ref: ModelRef | None) -> dict[str, str] | None:
+    """Give what a release compares with who is champion by then: name, version and digest, empty for no champion."""
+    if config.compare_to == "none" or not context.tracking_uri:
+        return None
+    name = config.name or context.workflow
+    return {"name": name, "version": ref.version if ref else "", "digest": ref.digest if ref else ""}
 
 
 def ask_champion(

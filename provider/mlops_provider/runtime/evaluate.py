@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.refs import DatasetRef, ModelRef, ReportRef
 from mlops_provider.runtime import tracking
 from mlops_provider.runtime.answers import Answers
-from mlops_provider.runtime.champion import ask_champion, champion_ref
+from mlops_provider.runtime.champion import ask_champion, champion_ref, judged_against
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.evaluation import Evaluation, EvidentlyPage, write_report
 from mlops_provider.runtime.iterations.section import TITLE, section
@@ -31,8 +31,9 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
     model = load_model(store, one(inputs, "model", ModelRef))
     frame = read_frame(store, data)
     answers = Answers.of(model, frame)
+    ref = champion_ref(config, context)
     with EvidentlyPage(answers, wanted=config.evidently) as evidently, store.scratch() as folder:
-        champion = ask_champion(config, context, champion_ref(config, context), model.signature, frame)
+        champion = ask_champion(config, context, ref, model.signature, frame)
         measured = Measurement.of(config, answers, champion.answers)
         require_asked(config, measured)
         asked = [name for name in worst_in_gates(config.gates) if name in measured.metrics]
@@ -65,7 +66,7 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
         published = store.publish(context.workflow, "reports", folder, meta)
     tracking.mirror(context, parameters={"gates": config.gates}, metrics=measured.metrics)
     report = ReportRef(uri=published.uri, digest=published.digest)
-    details = found.details()
+    details = {**found.details(), "judged_against": judged_against(config, context, ref)}
     return Outcome(
         outputs={"report": report}, metrics=measured.metrics, verdict=verdict, summary=summary, details=details
     )
