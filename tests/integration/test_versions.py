@@ -26,7 +26,7 @@ phases:
 WAITER = """
 workflow: waiter
 phases:
-  champion:
+  newest:
     type: operator
     operator: mlops_provider.sensors.model_version.ModelVersionSensor
     arguments: {name: maker, alias: champion, poll_interval: 1, timeout: 400}
@@ -48,7 +48,7 @@ def released(airflow, server, home):
         airflow.wait_for_dag(name)
     waiting = airflow.trigger("waiter")
     deadline = time.monotonic() + 120
-    while airflow.tasks("waiter", waiting)["champion"]["state"] != "deferred":
+    while airflow.tasks("waiter", waiting)["newest"]["state"] != "deferred":
         assert time.monotonic() < deadline, "the sensor did not defer"
         time.sleep(0.2)
     made = airflow.trigger("maker")
@@ -60,7 +60,7 @@ def test_the_sensor_waits_without_a_worker_and_gives_the_champion(airflow, relea
     _, waiting = released
 
     assert airflow.wait_for_run("waiter", waiting)["state"] == "success"
-    path = f"/dags/waiter/dagRuns/{waiting}/taskInstances/champion/xcomEntries/return_value"
+    path = f"/dags/waiter/dagRuns/{waiting}/taskInstances/newest/xcomEntries/return_value"
     found = airflow.call("GET", path)["value"]
     assert "'version': '1'" in str(found)
     assert "'name': 'maker'" in str(found)
