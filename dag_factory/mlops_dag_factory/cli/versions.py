@@ -179,7 +179,7 @@ def _event(entry: Entry) -> dict[str, Any]:
 
 def _print_document(document: Mapping[str, Any], standing: Standing) -> None:
     lineage = document["lineage"]
-    data, code = lineage["data"], lineage["code"]
+    data, code, model = lineage["data"], lineage["code"], lineage["model"]
     aliases = ", ".join(_aliases(document, standing)) or "no alias"
     said = {
         "version": f"{document['version']} of {document['name']} ({aliases})",
@@ -194,8 +194,8 @@ def _print_document(document: Mapping[str, Any], standing: Standing) -> None:
         "functions": "\n".join(
             f"{name} {digest[:20]}" for functions in code["functions"].values() for name, digest in functions.items()
         ),
-        "estimator": str(lineage["model"].get("estimator", "")),
-        "libraries": ", ".join(f"{name} {number}" for name, number in lineage["model"].get("libraries", {}).items()),
+        "estimator": str(model.get("estimator", "")),
+        "libraries": ", ".join([f"python {model.get('python', '')}", *model.get("requirements", [])]),
         "parameters": json.dumps(lineage["parameters"]["training"].get("parameters", {})),
         "run's parameters": json.dumps(lineage["parameters"]["run"]) if lineage["parameters"]["run"] else "",
         "images": ", ".join(lineage["images"]),

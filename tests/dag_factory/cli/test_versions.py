@@ -26,7 +26,7 @@ def document(version, accuracy):
         },
         "code": {"package": "0.1.0", "functions": {"model": {"own:fit": "c" * 64}}, "configuration": "d" * 64},
         "parameters": {"run": {"strength": 2}, "training": {"parameters": {"C": 0.5}}},
-        "model": {"estimator": "sklearn.svm.SVC", "libraries": {"scikit-learn": "1.6"}},
+        "model": {"estimator": "sklearn.svm.SVC", "python": "3.11.7", "requirements": ["scikit-learn==1.6"]},
         "images": [],
         "metrics": {"quality": {"accuracy": accuracy}},
         "verdicts": [{"phase": "quality", "status": "passed", "digest": "e" * 64}],
@@ -74,7 +74,15 @@ def test_show_gives_the_lineage_and_what_happened(store):
     shown = run("show", "rain", "champion", store=store).output
     whole = json.loads(run("show", "rain", "1", "--json", store=store).output)
 
-    for word in ("1 of rain (champion)", "a" * 20, "1,200 rows, by parts (split)", "own:fit cccc", "Rita", "passed"):
+    for word in (
+        "1 of rain (champion)",
+        "a" * 20,
+        "1,200 rows, by parts (split)",
+        "own:fit cccc",
+        "Rita",
+        "passed",
+        "scikit-learn==1.6",
+    ):
         assert word in shown
     assert whole["lineage"]["parameters"]["training"]["parameters"] == {"C": 0.5}
     assert [event["what"] for event in whole["history"]] == ["registered", "reserved", "champion"]

@@ -243,7 +243,7 @@ def test_the_document_of_a_version_tells_its_whole_lineage(bench):
     [rows] = made_of[train.digest]["made_of"]
     assert (made_of[rows]["type"], made_of[rows]["lineage"]["sources"]) == ("ingest", "sklearn:iris")
     assert lineage["model"]["estimator"] == "sklearn.linear_model.LogisticRegression"
-    assert lineage["model"]["libraries"]["scikit-learn"]
+    assert any("scikit-learn" in needed for needed in lineage["model"]["requirements"])
     assert lineage["parameters"]["training"]["parameters"] == {"max_iter": 2000}
     assert lineage["parameters"]["run"] == {"c": 1}
     assert lineage["metrics"]["evaluate"]["accuracy"] == judged.metrics["accuracy"]
