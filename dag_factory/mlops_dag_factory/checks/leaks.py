@@ -10,6 +10,7 @@ from mlops_dag_factory.spec.data import SplitSpec, TransformSpec, ValidateSpec
 from mlops_dag_factory.spec.evaluate import EvaluateSpec
 from mlops_dag_factory.spec.explain import ExplainSpec
 from mlops_dag_factory.spec.label import LabelSpec
+from mlops_dag_factory.spec.predict import PredictSpec
 from mlops_dag_factory.spec.register import RegisterSpec
 from mlops_dag_factory.spec.train import TrainSpec
 
@@ -64,7 +65,7 @@ def training_of(scope: Scope, reference: str) -> TrainSpec | None:
 
 
 def _sources(scope: Scope, start: str) -> set[Part]:
-    """Give where the rows come from: back through validate and transform to a split, an ingest or anything else."""
+    """Give where rows come from: back through what changes or scores them to a split, an ingest or anything else."""
     found: set[Part] = set()
     seen: set[str] = set()
     waiting = [start]
@@ -76,7 +77,7 @@ def _sources(scope: Scope, start: str) -> set[Part]:
         if phase is None or text in seen:
             continue
         seen.add(text)
-        if isinstance(phase, ValidateSpec | TransformSpec | LabelSpec):
+        if isinstance(phase, ValidateSpec | TransformSpec | LabelSpec | PredictSpec):
             waiting.extend([phase.data] if isinstance(phase.data, str) else phase.data)
         else:
             found.add((name, output or phase.default_output or ""))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec.operator import OperatorSpec
     from mlops_dag_factory.spec.parameters import ParameterSpec
     from mlops_dag_factory.spec.phase import NotifySpec, PhaseOptions, PhaseSpec, Resources
+    from mlops_dag_factory.spec.predict import PartitionsSpec, PredictSpec
     from mlops_dag_factory.spec.register import RegisterSpec
     from mlops_dag_factory.spec.release import ReleaseSpec
     from mlops_dag_factory.spec.roles import RoleSpec
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApproveSpec", "DeploySpec", "EvaluateSpec", "ExplainSpec", "IngestSpec", "LabelSpec", "MetricSpec", "MonitorSpec",
-    "NotifySpec", "OperatorSpec", "ParameterSpec", "PhaseOptions", "PhaseSpec", "RegisterSpec", "ReleaseSpec",
-    "Resources", "RoleSpec", "ScheduleSpec", "SlicesSpec", "Spec", "SplitSpec", "SubWorkflowSpec", "TestServiceSpec",
-    "TrainSpec", "TransformSpec", "TuneSpec", "ValidateSpec", "Workflow",
+    "NotifySpec", "OperatorSpec", "ParameterSpec", "PartitionsSpec", "PhaseOptions", "PhaseSpec", "PredictSpec",
+    "RegisterSpec", "ReleaseSpec", "Resources", "RoleSpec", "ScheduleSpec", "SlicesSpec", "Spec", "SplitSpec",
+    "SubWorkflowSpec", "TestServiceSpec", "TrainSpec", "TransformSpec", "TuneSpec", "ValidateSpec", "Workflow",
 ]  # fmt: skip
 _MODULES = {
     "approve": ("ApproveSpec",),
@@ -51,6 +52,7 @@ _MODULES = {
     "operator": ("OperatorSpec",),
     "parameters": ("ParameterSpec",),
     "phase": ("NotifySpec", "PhaseOptions", "PhaseSpec", "Resources"),
+    "predict": ("PartitionsSpec", "PredictSpec"),
     "register": ("RegisterSpec",),
     "release": ("ReleaseSpec",),
     "roles": ("RoleSpec",),

@@ -88,6 +88,18 @@ def _explain(config: Any, context: RunContext) -> Outside:
     return Outside({"parameters": dict(context.parameters), **{name: _version(name) for name in wanted}})
 
 
+def _predict(config: Any, context: RunContext) -> Outside:
+    if config.destination is not None:
+        return Outside({}, "it writes to a destination")
+    state = {name: version(name) for name in ("duckdb", "pyarrow", "scikit-learn")}
+    if config.champion is None:
+        return Outside(state)
+    from mlops_provider.runtime import tracking
+
+    champion = tracking.champion(context.tracking_uri, config.champion)
+    return Outside({**state, "champion": champion.digest if champion else None})
+
+
 def _version(name: str) -> str:
     try:
         return version(name)
@@ -158,4 +170,5 @@ _LOOKS: dict[str, Callable[[Any, RunContext], Outside]] = {
     "train": _code,
     "evaluate": _evaluate,
     "explain": _explain,
+    "predict": _predict,
 }

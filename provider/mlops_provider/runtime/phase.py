@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.contract import PhaseFunction
 
 _MODULES = (
-    "ingest label validate transform split train evaluate explain register deploy test_service release "
+    "ingest label validate transform split train evaluate explain register deploy test_service release predict "
     "monitor.window monitor.check monitor.decide"
 )
 FUNCTIONS = {name: f"mlops_provider.runtime.{name}" for name in _MODULES.split()}

@@ -118,8 +118,21 @@ def write_dataset(
         rows = int(written[0]) if written else 0
         if rows == 0 and empty:
             raise DataError(empty)
-        columns = columns_of(connection, f"SELECT * FROM read_parquet({target})")
-        return _publish(store, workflow, folder, rows, columns, lineage)
+        return publish_table(store, workflow, connection, folder, rows, lineage)
+
+
+def publish_table(
+    store: Store,
+    workflow: str,
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    rows: int,
+    lineage: Mapping[str, Any],
+) -> DatasetRef:
+    """Publish the file `part-00000.parquet` of a scratch folder, whose rows were counted, as a dataset."""
+    file = literal(str(folder / "part-00000.parquet"))
+    columns = columns_of(connection, f"SELECT * FROM read_parquet({file})")
+    return _publish(store, workflow, folder, rows, columns, lineage)
 
 
 def write_view(

@@ -7,6 +7,7 @@ Layout below the root URL:
     <workflow>/registered/<name>/<version>.json                           lineage of registered versions
     <workflow>/services/<environment>/…                                   deployment record, server reports
     <workflow>/predictions/<environment>/…                                prediction log
+    <workflow>/predict/<work>/<partition>/…                               receipts of scored partitions
     <workflow>/monitor/…                                                  monitoring history
     _names/<name>/…                                                       workflow where a registered name is at home
 """
