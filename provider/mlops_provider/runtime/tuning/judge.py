@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.exceptions import DataError, FunctionError, MlopsError
+from mlops_provider.exceptions import DataError, MlopsError, StoreError
 from mlops_provider.runtime import metrics
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.fitting import fit, is_classifier, make_estimator
@@ -76,13 +76,10 @@ class Judge:
                 if self.tune.pruning and len(scores) < len(self.folds) and is_hopeless(scores, earlier, self.goal):
                     trial = replace(trial, state="pruned")
                     break
-        except MlopsError as err:
-            if err.retryable and not isinstance(err, FunctionError):  # what a function raises ends this trial only
-                raise
-            trial = replace(trial, state="failed", error=str(err.message)[:_LONGEST])
+        except StoreError:
+            raise  # no fault of this trial: whoever goes on runs it again
         except Exception as err:  # noqa: BLE001 (whatever a model or a function raises ends this trial only)
-            reason = " ".join(f"{type(err).__name__}: {err}".split())
-            trial = replace(trial, state="failed", error=reason[:_LONGEST])
+            trial = replace(trial, state="failed", error=_reason(err))
         return replace(trial, folds=tuple(scores), seconds=round(time.monotonic() - watch, 3))
 
     def _score(self, fold: Fold, proposal: Proposal) -> float:
@@ -143,6 +140,13 @@ def task_of(config: TrainSpec, data: TrainingData, context: RunContext) -> str:
         few = kind == "integer" and data.target.nunique() <= max(2, math.isqrt(len(data.frame)))
         return "classification" if kind in {"string", "boolean"} or few else "regression"
     return "classification" if is_classifier(make_estimator(config, context, config.parameters)) else "regression"
+
+
+def _reason(err: Exception) -> str:
+    """Give why a trial failed in one line; of a traceback its first and its last."""
+    text = err.message if isinstance(err, MlopsError) else f"{type(err).__name__}: {err}"
+    first, *rest = text.strip().splitlines() or [type(err).__name__]
+    return " ".join((f"{first}: {rest[-1]}" if rest else first).split())[:_LONGEST]
 
 
 def _kind(task: str, data: TrainingData) -> Any:
