@@ -101,6 +101,7 @@ def test_workers_at_once_run_each_trial_once_and_give_the_same_as_one(searches, 
     many = config.model_copy(update={"tune": config.tune.model_copy(update={"workers": 3, "backend": backend})})
     found = searches.find(many, data, allowed_imports=ALLOWED)
 
+    assert [trial.error for trial in found.trials] == [""] * 5
     assert fits(marks) == dict.fromkeys(range(1, 6), 2)
     assert [(t.parameters, t.folds) for t in found.trials] == [(t.parameters, t.folds) for t in alone.trials]
 
