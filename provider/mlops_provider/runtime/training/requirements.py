@@ -6,8 +6,9 @@ import ast
 import inspect
 import json
 import sys
+import threading
 import zipfile
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ _ALWAYS = ("numpy", "pandas")
 _WITH = {"sklearn": ("scipy",)}
 """Library -> others whose version decides about its results."""
 _MOST_MODULES = 100
+_PARSING = threading.Lock()  # CPython 3.11 fails with a SystemError when threads parse at once
 
 
 def requirements(folder: Path, function: Any = None) -> list[str]:
@@ -69,19 +71,25 @@ def imports_of(function: Any) -> set[str]:
 def _imported(name: str) -> set[str]:
     """Give the full names of what a module's source imports, also inside functions."""
     try:
-        tree = ast.parse(inspect.getsource(sys.modules[name]))
+        source = inspect.getsource(sys.modules[name])
+        with _PARSING:
+            return set(_imports_in(source, sys.modules[name].__package__ or ""))
     except (OSError, TypeError, SyntaxError):
         return set()
+
+
+@lru_cache(maxsize=_MOST_MODULES)
+def _imports_in(source: str, package: str) -> frozenset[str]:
+    """Give the imports of a source, parsed once: a search asks at every fit."""
     found: set[str] = set()
-    package = sys.modules[name].__package__ or ""
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
 
 
 def _modules_of(path: Path) -> set[str]:
