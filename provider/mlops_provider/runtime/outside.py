@@ -96,7 +96,7 @@ def _predict(config: Any, context: RunContext) -> Outside:
         return Outside(state)
     from mlops_provider.runtime import tracking
 
-    champion = tracking.champion(context.tracking_uri, config.champion)
+    champion = tracking.champion(context.store(), context.tracking_uri, config.champion)
     return Outside({**state, "champion": champion.digest if champion else None})
 
 

@@ -158,7 +158,7 @@ def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.T
 def _model(config: PredictSpec, inputs: Inputs, context: RunContext) -> ModelRef:
     if config.champion is None:
         return one(inputs, "model", ModelRef)  # type: ignore[no-any-return]
-    found = tracking.champion(context.tracking_uri, config.champion)
+    found = tracking.champion(context.store(), context.tracking_uri, config.champion)
     if found is None:
         raise ConfigError(f"the model '{config.champion}' has no champion yet", hint="release a version of it first")
     return found
