@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 
 import numpy as np
@@ -12,18 +11,12 @@ from mlops_provider.serving.engine import load_onnx
 from mlops_provider.store.models import load_model
 from mlops_provider.store.services import read_service
 
-onnx = pytest.mark.skipif(
-    importlib.util.find_spec("skl2onnx") is None or importlib.util.find_spec("onnxruntime") is None,
-    reason="the extra 'onnx' is not installed",
-)
-
 
 def served_version(yard, frame, **options):
     yard.deploy(yard.publish(frame, **options))
     return read_service(yard.store, "tumour", "production").primary
 
 
-@onnx
 @pytest.mark.parametrize("kind", ["logistic", "ridge"])
 def test_a_model_that_translates_gives_the_same_answers(yard, tumours, kind):
     from sklearn.linear_model import LogisticRegression, Ridge
@@ -47,7 +40,6 @@ def test_a_model_that_translates_gives_the_same_answers(yard, tumours, kind):
         np.testing.assert_allclose(answer.probabilities, model.probabilities(rows), atol=1e-5)
 
 
-@onnx
 def test_a_translation_that_answers_otherwise_is_not_used(yard, tumours, caplog):
     """A forest's translation compares floats: values at a threshold fall on the other side."""
     from sklearn.ensemble import RandomForestClassifier
