@@ -14,10 +14,10 @@ import pytest
 
 from mlops_dag_factory.spec import DeploySpec, ReleaseSpec, TestServiceSpec
 from mlops_provider.exceptions import CheckpointBlockedError, ConfigError, ServiceError, ServiceFailedError
-from mlops_provider.refs import ModelRef
 from mlops_provider.runtime import tracking
 from mlops_provider.runtime.release import run as run_release
-from mlops_provider.runtime.test_service import _golden_mismatches
+from mlops_provider.runtime.service_test.endpoint import Endpoint
+from mlops_provider.runtime.service_test.parity import golden_mismatches
 from mlops_provider.store.model_file import MODEL_FILE
 from mlops_provider.store.models import load_model
 from mlops_provider.store.service_reports import live_reports
@@ -80,7 +80,7 @@ def test_deploy_gives_a_service_that_passes_its_test(bench, server):
     assert tested.metrics["golden_mismatches"] == tested.metrics["contract_failures"] == 0
     assert 0 < tested.metrics["latency_p50_ms"] <= tested.metrics["latency_p95_ms"] <= tested.metrics["latency_p99_ms"]
     report = bench.store.open(tested.outputs["report"])
-    assert {file.name for file in report.files()} == {"report.json", "report.md"}
+    assert {file.name for file in report.files()} == {"report.json", "report.md", "report.html"}
 
 
 def test_a_gate_that_the_service_misses_blocks(bench, server):
@@ -203,11 +203,13 @@ def test_golden_rows_that_the_service_answers_otherwise_are_counted(bench, serve
     first = candidate(bench)
     other = candidate(bench, "run-2", estimator="sklearn.dummy.DummyClassifier", parameters={"strategy": "uniform"})
     service = deploy(bench, first).outputs["service"]
-    golden = load_model(bench.store, ModelRef(uri=other.uri, digest=other.digest)).golden()
 
     with httpx.Client(base_url=service.url) as client:
-        same = _golden_mismatches(client, load_model(bench.store, first), load_model(bench.store, first).golden())
-        differs = _golden_mismatches(client, load_model(bench.store, other), golden)
+        same, differs = (
+            golden_mismatches(Endpoint(client, "flow", "1", model.signature), model.golden())
+            for model in (load_model(bench.store, first), load_model(bench.store, other))
+        )
 
-    assert same == 0
-    assert differs > 0
+    assert same == (0, "")
+    assert differs[0] > 0
+    assert "at training time it gave" in differs[1]
