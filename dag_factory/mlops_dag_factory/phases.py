@@ -47,6 +47,7 @@ BUILT_IN = (
     _built_in("train", "TrainSpec", "TrainModelOperator"),
     _built_in("evaluate", "EvaluateSpec", "EvaluateModelOperator"),
     _built_in("explain", "ExplainSpec", "ExplainModelOperator"),
+    _built_in("package", "PackageSpec", "PackageModelOperator"),
     _built_in("register", "RegisterSpec", "RegisterModelOperator"),
     _built_in("deploy", "DeploySpec", "DeployModelOperator"),
     _built_in("test_service", "TestServiceSpec", "TestServiceOperator"),

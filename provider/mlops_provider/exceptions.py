@@ -177,6 +177,16 @@ class RegistryError(MlopsError):
     retryable = True
 
 
+class ImageError(MlopsError):
+    """An image cannot be made of what was asked for: a base that is not there, another processor, wrong answers."""
+
+
+class ImageRegistryError(MlopsError):
+    """A registry of images or packages did not answer, or gave other bytes than it should."""
+
+    retryable = True
+
+
 class ServiceError(MlopsError):
     """A model server did not do what the deployment record says."""
 

@@ -31,6 +31,16 @@ _OPTIONS: dict[str, tuple[str, str, str]] = {
         "",
         "collections.OrderedDict,lightgbm.basic.Booster,lightgbm.sklearn.LGBMClassifier",
     ),
+    "base_image": (
+        "Image that packaged models are built on: a name in a registry, or oci:<folder> in OCI layout.",
+        "python:3.11-slim",
+        "registry.example.com/python:3.11-slim",
+    ),
+    "image_repository": (
+        "Repository that images are pushed to, below which each workflow has its own.",
+        "",
+        "registry.example.com/models",
+    ),
     "allowed_operators": (
         "Comma-separated prefixes of the operator classes that phases of type 'operator' may use.",
         "airflow.providers.standard.,mlops_provider.sensors.",

@@ -18,7 +18,7 @@ class Settings:
     `tracking_uri` is MLflow's; `tracking_conn_id` names an Airflow connection that overrides it;
     `data_root` is where relative paths of workflow files count from; `allowed_imports` are the
     prefixes that dotted names in workflow files may have, `trusted_types` the skops types beyond scikit-learn's that
-    models may hold.
+    models may hold; `base_image` and `image_repository` are what images are made from and where they are kept.
     """
 
     store_url: str
@@ -27,6 +27,8 @@ class Settings:
     data_root: str
     allowed_imports: tuple[str, ...]
     trusted_types: tuple[str, ...]
+    base_image: str = ""
+    image_repository: str = ""
 
     @classmethod
     def from_airflow(cls) -> Settings:
@@ -44,6 +46,8 @@ class Settings:
             data_root=get("data_root") or str(airflow_home()),
             allowed_imports=names_in(get("allowed_imports")) or DEFAULT_ALLOWED_IMPORTS,
             trusted_types=names_in(get("trusted_types")),
+            base_image=get("base_image"),
+            image_repository=get("image_repository"),
         )
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "cache": f"{_PACKAGE}.cache:cache",
     "serve": f"{_PACKAGE}.serve:serve",
     "serve-key": f"{_PACKAGE}.serve:serve_key",
+    "bundle": f"{_PACKAGE}.bundle:bundle",
     "services": f"{_PACKAGE}.services:services",
 }
 """Name of a command -> 'module:command'."""

@@ -19,6 +19,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--store", "store_url", help="Store to follow; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
 )
+@click.option(
+    "--model-folder", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Serve the published model in this folder, not a store; with --store, predictions are logged.",
+)  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8600, show_default=True, help="Port to listen on.")
 @click.option("--workers", default=1, show_default=True, help="Processes that share the port.")
@@ -80,7 +84,7 @@ def serve(service: str | None, store_url: str | None, token_file: Path | None, t
         batch_rows=given.pop("batch_rows"),
     )
     options = ServeOptions(
-        store_url=store_url or store_url_from_environment(),
+        store_url=store_url or ("" if given["model_folder"] else store_url_from_environment()),
         service=followed,
         token=token,
         keys="" if given["keys_file"] else keys_from_environment(),
@@ -89,7 +93,7 @@ def serve(service: str | None, store_url: str | None, token_file: Path | None, t
         **{name: str(value or "") if isinstance(value, Path | None) else value for name, value in given.items()},  # type: ignore[arg-type]  # click checked them
     )
     what = "/".join(followed) if followed else "every service"
-    click.echo(f"serving {what} of {options.store_url} on {options.base_url}", err=True)
+    click.echo(f"serving {what} of {options.model_folder or options.store_url} on {options.base_url}", err=True)
     try:
         run(options)
     except MlopsError as err:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec.label import LabelSpec
     from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_dag_factory.spec.operator import OperatorSpec
+    from mlops_dag_factory.spec.package import PackageSpec
     from mlops_dag_factory.spec.parameters import ParameterSpec
     from mlops_dag_factory.spec.phase import NotifySpec, PhaseOptions, PhaseSpec, Resources
     from mlops_dag_factory.spec.predict import PartitionsSpec, PredictSpec
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApproveSpec", "DeploySpec", "EvaluateSpec", "ExplainSpec", "IngestSpec", "LabelSpec", "MetricSpec", "MonitorSpec",
-    "NotifySpec", "OperatorSpec", "ParameterSpec", "PartitionsSpec", "PhaseOptions", "PhaseSpec", "PredictSpec",
-    "RegisterSpec", "ReleaseSpec", "Resources", "RoleSpec", "ScheduleSpec", "SlicesSpec", "Spec", "SplitSpec",
-    "SubWorkflowSpec", "TestServiceSpec", "TrainSpec", "TransformSpec", "TuneSpec", "ValidateSpec", "Workflow",
+    "NotifySpec", "OperatorSpec", "PackageSpec", "ParameterSpec", "PartitionsSpec", "PhaseOptions", "PhaseSpec",
+    "PredictSpec", "RegisterSpec", "ReleaseSpec", "Resources", "RoleSpec", "ScheduleSpec", "SlicesSpec", "Spec",
+    "SplitSpec", "SubWorkflowSpec", "TestServiceSpec", "TrainSpec", "TransformSpec", "TuneSpec", "ValidateSpec",
+    "Workflow",
 ]  # fmt: skip
 _MODULES = {
     "approve": ("ApproveSpec",),
@@ -50,6 +52,7 @@ _MODULES = {
     "label": ("LabelSpec",),
     "monitor": ("MonitorSpec",),
     "operator": ("OperatorSpec",),
+    "package": ("PackageSpec",),
     "parameters": ("ParameterSpec",),
     "phase": ("NotifySpec", "PhaseOptions", "PhaseSpec", "Resources"),
     "predict": ("PartitionsSpec", "PredictSpec"),

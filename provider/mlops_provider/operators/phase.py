@@ -127,6 +127,8 @@ def run_context(operator: Any, context: Context) -> RunContext:
         owner=operator.owner,
         allowed_imports=settings.allowed_imports,
         trusted_types=settings.trusted_types,
+        base_image=settings.base_image,
+        image_repository=settings.image_repository,
         parameters=dict(context["params"]),
         item=item,
         reason=run_reason(context),

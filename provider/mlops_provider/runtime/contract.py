@@ -28,6 +28,7 @@ class RunContext:
     `attempt` counts from 1. `data_root` is the folder or URL from which relative paths in the workflow file count.
     `item` is what a repeated phase works on; its label is part of the phase's name here, as in `model@north`.
     `reason` says why the run exists: the payload of the asset event that triggered it, or who triggered it.
+    `base_image` and `image_repository` are the deployment's defaults of images.
     `connections` are the URLs of the databases that the phase reads, by connection id; they hold passwords, so that
     the JSON form, which is recorded, has none of them.
     """
@@ -43,6 +44,8 @@ class RunContext:
     owner: str = ""
     allowed_imports: tuple[str, ...] = DEFAULT_ALLOWED_IMPORTS
     trusted_types: tuple[str, ...] = ()
+    base_image: str = ""
+    image_repository: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     item: dict[str, Any] = field(default_factory=dict)
     reason: dict[str, Any] = field(default_factory=dict)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.contract import PhaseFunction
 
 _MODULES = (
-    "ingest label validate transform split train evaluate explain register deploy test_service release predict "
+    "ingest label validate transform split train evaluate explain package register deploy test_service release "
+    "predict "
     "monitor.window monitor.check monitor.decide"
 )
 FUNCTIONS = {name: f"mlops_provider.runtime.{name}" for name in _MODULES.split()}

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from mlops_provider.serving.follower import Follower
     from mlops_provider.serving.host import Host
     from mlops_provider.serving.model import ServedModel
+    from mlops_provider.serving.model_folder import FolderFollower
 
 
 class Directory:
     """Finds hosts and models by the parts of a path, for callers who may use them; refuses with 403, 404 or 503."""
 
-    def __init__(self, follower: Follower, callers: Callers) -> None:
+    def __init__(self, follower: Follower | FolderFollower, callers: Callers) -> None:
         self.follower = follower
         self.callers = callers
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from mlops_provider.exceptions import ConfigError
 from mlops_provider.serving.callers import Callers, TokenRules
 from mlops_provider.serving.limits import Limits
+from mlops_provider.store.store import MANIFEST
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where prometheus_client keeps the numbers of several processes; it reads the variable when it is imported."""
@@ -22,7 +23,9 @@ class ServeOptions:
 
     `service` is (workflow, environment), or None for every service of the store. `token` and `keys` are secrets: they
     reach workers through a pipe, never through arguments. `public_url` is where others reach the server, when that is
-    not `host` and `port`. `engine` 'onnx' predicts by ONNX Runtime where its answers are those of scikit-learn.
+    not `host` and `port`. `model_folder` is one published model to serve instead of what the records of a store name;
+    an empty `store_url` then means that predictions are not logged.
+    `engine` 'onnx' predicts by ONNX Runtime where its answers are those of scikit-learn.
     """
 
     store_url: str
@@ -41,6 +44,7 @@ class ServeOptions:
     log_format: Literal["json", "text"] = "json"
     engine: Literal["scikit-learn", "onnx"] = "scikit-learn"
     drain_seconds: float = 0.0
+    model_folder: str = ""
     limits: Limits = field(default_factory=Limits)
 
     def check(self) -> None:
@@ -49,6 +53,8 @@ class ServeOptions:
             raise ConfigError(f"{self.workers} workers cannot serve", hint="give 1 or more")
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ConfigError("TLS needs a certificate and its key", hint="give both --tls-cert and --tls-key")
+        if self.model_folder and not Path(self.model_folder, MANIFEST).is_file():
+            raise ConfigError(f"{self.model_folder} is not the folder of a published model: it has no {MANIFEST}")
         for file in (self.tls_cert, self.tls_key, self.keys_file, self.jwt_file):
             if file and not Path(file).is_file():
                 raise ConfigError(f"there is no file {file}")

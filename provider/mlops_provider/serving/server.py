@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConfigError
@@ -57,7 +58,8 @@ def run_server(
     from mlops_provider.serving.engine import loader
     from mlops_provider.serving.follower import Follower
     from mlops_provider.serving.loading import LoadingMarks
-    from mlops_provider.serving.prediction_log import PredictionLog
+    from mlops_provider.serving.model_folder import FolderFollower
+    from mlops_provider.serving.prediction_log import NoPredictionLog, PredictionLog
     from mlops_provider.serving.predictions import Predictions
     from mlops_provider.serving.predictor import Predictor
     from mlops_provider.serving.shadows import Shadows
@@ -65,7 +67,8 @@ def run_server(
     from mlops_provider.serving.transport import HttpServer, http_config
     from mlops_provider.store.store import Store
 
-    store, telemetry, callers = Store(options.store_url), Telemetry(), options.callers()
+    telemetry, callers = Telemetry(), options.callers()
+    store = Store(options.store_url) if options.store_url else None
     load = LoadingMarks(options.port).guard(loader(options.engine))
 
     def url(followed: Host) -> str:
@@ -81,8 +84,14 @@ def run_server(
         said = ", ".join(f"{version} {role} {weight} %" for (version, role, _), weight in answering.items())
         logging.getLogger(__name__).info("%s: %s", changed.name, said or "nothing answers")
 
-    follower = Follower(store, server_id, url, only=options.service, on_switch=switched, load=load)
-    log = PredictionLog(store, dropped=telemetry.dropped)
+    follower: Follower | FolderFollower
+    if options.model_folder:
+        follower = FolderFollower(Path(options.model_folder), options.service, on_switch=switched, load=load)
+    else:
+        follower = Follower(
+            Store(options.store_url), server_id, url, only=options.service, on_switch=switched, load=load
+        )
+    log = PredictionLog(store, dropped=telemetry.dropped) if store else NoPredictionLog()
     shadows, request_log = Shadows(log, telemetry), RequestLog(options.request_log)
     directory, predictor = Directory(follower, callers), Predictor(options.limits)
     predictions = Predictions(directory, predictor, shadows, log, telemetry, request_log)

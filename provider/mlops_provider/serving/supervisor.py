@@ -124,6 +124,8 @@ class Supervisor:
         """Remove what a worker that died still seems to say; in a thread, for the store may be away."""
 
         def remove() -> None:
+            if self.options.model_folder:
+                return  # without records there are no reports
             store, service = Store(self.options.store_url), self.options.service
             try:
                 for name in [service] if service else list_service_names(store):

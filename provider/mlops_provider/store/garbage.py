@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mlops_provider.store.store import Store
 
-KINDS = ("datasets", "models", "reports")
+KINDS = ("datasets", "models", "reports", "images")
 DIGITS = 20
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 _LATEST_ONLY = frozenset({"versions", "cache", "ingest"})

@@ -1,7 +1,7 @@
 """The store: publish content, read it back with its digest checked, keep documents.
 
 Layout below the root URL:
-    <workflow>/datasets|models|reports/<first 20 digits of the digest>/   files and manifest.json, written last
+    <workflow>/datasets|models|reports|images/<first 20 digits of the digest>/   files and manifest.json, written last
     <workflow>/runs/<run>/<phase>/<attempt>.json                          phase records
     <workflow>/audit/<number>.json                                        audit chain
     <workflow>/registered/<name>/<version>.json                           lineage of registered versions
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from mlops_provider.refs import Ref
 
-Kind = Literal["datasets", "models", "reports"]
+Kind = Literal["datasets", "models", "reports", "images"]
 MANIFEST = "manifest.json"
 
 
