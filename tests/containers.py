@@ -22,7 +22,8 @@ import pytest
 CACHE = Path(__file__).resolve().parent.parent / ".mlops" / "containers"
 BASE = "python:3.11-slim"
 REGISTRY_USER, REGISTRY_PASSWORD = "ana", "correct horse"
-_HASH = "$2y$05$"
+_HASH = "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e"
+"""The password by bcrypt, as htpasswd files have it."""
 CONTAINERS = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:/usr/sbin"),
     reason="needs root and the packages of .ci/system-packages",
@@ -48,7 +49,7 @@ def make_base(layout: Path) -> None:
         shutil.rmtree(rootfs, ignore_errors=True)
         mirror = debian_mirror()
         command = ["debootstrap", "--variant=minbase", "--include=python3,libgomp1", "bookworm", str(rootfs), *mirror]
-        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"})
+        subprocess.run(command, check=True, capture_output=True, env=with_sbin())
         (rootfs / ".done").touch()
     for needless in ("var/cache", "var/lib/apt", "usr/share/doc", "usr/share/locale", "usr/share/man", "dev"):
         shutil.rmtree(rootfs / needless, ignore_errors=True)
@@ -93,6 +94,10 @@ def debian_mirror() -> list[str]:
     return []
 
 
+def with_sbin() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -107,10 +112,7 @@ def registry(folder: Path, *, password: bool = False):
     lines = ["version: 0.1", f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}}}"]
     lines += [f"http: {{addr: '127.0.0.1:{port}'}}", "log: {accesslog: {disabled: true}, level: error}"]
     if password:
-        import bcrypt
-
-        secret = bcrypt.hashpw(REGISTRY_PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-        (folder / "htpasswd").write_text(f"{REGISTRY_USER}:{secret}\n")
+        (folder / "htpasswd").write_text(f"{REGISTRY_USER}:{_HASH}\n")
         lines.append(f"auth: {{htpasswd: {{realm: test, path: {folder / 'htpasswd'}}}}}")
     (folder / "config.yml").write_text("\n".join(lines))
     process = subprocess.Popen(
@@ -148,9 +150,7 @@ def docker_engine(folder: Path):
         "--pidfile", str(folder / "pid"), "--bridge", "none", "--iptables=false", "--ip-masq=false",
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
-        )
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=with_sbin())
     try:
         import docker
 
@@ -160,7 +160,8 @@ def docker_engine(folder: Path):
                 docker.DockerClient(host, timeout=5).ping()
                 break
             except (docker.errors.DockerException, OSError):
-                assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
+                alive = process.poll() is None and time.monotonic() < deadline
+                assert alive, (folder / "log").read_text()[-3000:]
                 time.sleep(0.2)
         yield host
     finally:
@@ -174,5 +175,7 @@ def import_base(host: str) -> str:
 
     [layer] = [path for path in (base_layout() / "blobs" / "sha256").iterdir() if path.stat().st_size > 1_000_000]
     client = docker.DockerClient(host)
-    client.api.import_image_from_file(str(layer), repository="python", tag="3.11-slim", changes=["ENV PYTHON_VERSION=3.11.2"])
+    client.api.import_image_from_file(
+        str(layer), repository="python", tag="3.11-slim", changes=["ENV PYTHON_VERSION=3.11.2"]
+    )
     return BASE

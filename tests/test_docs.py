@@ -61,6 +61,7 @@ def test_the_tutorial_runs_from_top_to_bottom(tmp_path):
         "docs/evaluation.md",
         "docs/iterations.md",
         "docs/serving.md",
+        "docs/deployment.md",
     ],
 )
 def test_every_example_of_a_page_is_what_the_page_says(tmp_path, page):
@@ -121,6 +122,7 @@ def test_the_readmes_workflow_has_no_problems():
         "docs/models.md",
         "docs/evaluation.md",
         "docs/serving.md",
+        "docs/deployment.md",
     ],
 )
 def test_links_lead_somewhere(page):

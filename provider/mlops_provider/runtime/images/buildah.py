@@ -33,7 +33,7 @@ def build(parts: Parts, base: Base, base_layout: Path, recipe: Recipe, layout: P
     (parts.folder / ".dockerignore").write_text(DOCKERIGNORE)
     storage = layout.with_name("buildah")
     try:
-        pulled = _run(storage, "pull", "--quiet", f"oci:{base_layout}:{_BASE}").split()[-1]
+        pulled = _run(storage, "pull", "--quiet", f"oci:{base_layout.name}:{_BASE}").split()[-1]
         built = _run(
             storage, "build", "--quiet", "--isolation", "chroot", "--timestamp", "0", "--format", "docker",
             "--from", pulled, "--pull-never", "--file", str(parts.folder / "Dockerfile"), str(parts.folder),
@@ -59,7 +59,8 @@ def _run(storage: Path, *arguments: str) -> str:
     if command is None:
         raise ConfigError("buildah is not installed", hint="install it, or take builder: oci, which needs nothing")
     places = ["--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "vfs"]
-    done = subprocess.run([command, *places, *arguments], capture_output=True, text=True, check=False)
+    here = storage.parent  # paths below it, for the path of the base gets into the image's history
+    done = subprocess.run([command, *places, *arguments], capture_output=True, text=True, check=False, cwd=here)
     if done.returncode:
         raise ImageError(f"buildah {arguments[0]} failed: {' '.join(done.stderr.split())[-1500:]}")
     return done.stdout

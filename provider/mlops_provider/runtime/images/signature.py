@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import ConfigError, ImageError
-from mlops_provider.store.store import file_digest, json_bytes
+from mlops_provider.store.store import MANIFEST, file_digest, json_bytes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -47,7 +47,7 @@ def verify(folder: Path, public_key: str = "") -> int:
             raise ImageError(f"the bundle lacks {name}", hint="copy it again")
         if file_digest(folder / name) != digest:
             raise ImageError(f"{name} was changed after the bundle was made", hint="copy it again, or do not trust it")
-    own = {DIGESTS, SIGNATURE}
+    own = {DIGESTS, SIGNATURE, MANIFEST}  # the last is the store's
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     strange = sorted(name for name in found - own - set(expected) if "__pycache__" not in name)
     if strange:
