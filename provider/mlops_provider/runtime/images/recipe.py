@@ -59,6 +59,7 @@ def recipe(purpose: str, base: str, labels: Mapping[str, str], context: RunConte
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
+        "TMPDIR": "/dev/shm",  # noqa: S108 (what a container can write when its root is read-only)
         "AIRFLOW__MLOPS__ALLOWED_IMPORTS": ",".join(context.allowed_imports),
         "AIRFLOW__MLOPS__TRUSTED_TYPES": ",".join(context.trusted_types),
     }
