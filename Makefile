@@ -37,7 +37,7 @@ demo: $(VENV)/.package  ## The whole closed loop on real data (KEEP=1 leaves it 
 
 test: $(VENV)/.development  ## All tests
 	@.ci/system-packages
-	@$(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --no-loadscope-reorder $(ARGS)
 
 fuzz: $(VENV)/.development  ## Fuzz the workflow reader (RUNS=100000)
 	@$(UV) pip install --quiet --python $(PYTHON) --constraint constraints.txt --group fuzz

@@ -7,16 +7,28 @@ from pathlib import Path
 
 import pytest
 from tests.label_server import LabelServer
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
+AIRFLOW = "tests/integration/"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep the tests of a file on one worker, and all that start an Airflow on one: two at once are slow and flaky."""
-    for item in items:
-        group = "airflow" if item.get_closest_marker("airflow") else item.path.relative_to(ROOT).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(AIRFLOW))
+
+
+class OneAirflowAtATime(LoadScopeScheduling):
+    """Keeps the tests of a file on one worker, and all that start an Airflow on one: two at once are slow and flaky."""
+
+    def _split_scope(self, nodeid):
+        file = nodeid.partition("::")[0]
+        return AIRFLOW if file.startswith(AIRFLOW) else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Divide the tests among the workers."""
+    return OneAirflowAtATime(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_DEPTH = 60
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 MAX_EXPANDED = 100_000
 STAND_IN = "{{ none }}"
 """Takes the place of what cannot be read: a template, which most fields take, so that nothing complains twice."""
@@ -111,7 +112,7 @@ class Builder:
             if event.tag not in _CONTAINER_TAGS:
                 self._mistake(event, "tag", f"the tag '{shown_tag(event.tag)}' is not allowed", "leave it out")
             if depth >= MAX_DEPTH:
-                raise StructureError(Mistake(event.start_mark, "depth", f"nested deeper than {MAX_DEPTH} levels"))
+                raise StructureError(Mistake(event.start_mark, "depth", TOO_DEEP))
             value = self._map(depth + 1) if kind is MappingStartEvent else self._list(depth + 1)
         if event.anchor is not None:
             self._anchors[event.anchor] = value, self._nodes - before

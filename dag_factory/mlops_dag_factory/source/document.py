@@ -136,10 +136,10 @@ def _problem(file: str, mistake: Mistake) -> Problem:
 
 def _at_complaint(file: str, error: yaml.MarkedYAMLError, text: str) -> Problem:
     lines = _BREAK.split(text)
-    line, column, message, hint = explain(error, lines)
+    line, column, message, hint, code = explain(error, lines)
     if line >= len(lines):  # libyaml ends the last line where the text does not
         line, column = len(lines) - 1, len(lines[-1])
-    return _at(file, line, column, "yaml", message, hint)
+    return _at(file, line, column, code, message, hint)
 
 
 def _unreadable(file: str, text: str, error: ReaderError | UnicodeEncodeError) -> Problem:

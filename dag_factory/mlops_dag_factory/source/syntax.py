@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from mlops_dag_factory.source.builder import MAX_DEPTH, TOO_DEEP
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,6 +24,7 @@ class Complaint(NamedTuple):
     column: int
     message: str
     hint: str
+    code: str = "yaml"
 
 
 def explain(error: MarkedYAMLError, lines: Sequence[str]) -> Complaint:
@@ -34,7 +37,7 @@ def explain(error: MarkedYAMLError, lines: Sequence[str]) -> Complaint:
         start=_position(error.context_mark or mark),
         lines=lines,
     )
-    complaints = (rule(fault) for rule in (_tab, _forbidden_start, _quote, _colon, _flow, _block))
+    complaints = (rule(fault) for rule in (_nesting, _tab, _forbidden_start, _quote, _colon, _flow, _block))
     first = next((complaint for complaint in complaints if complaint), None)
     return first or Complaint(*fault.at, f"not valid YAML: {fault.problem or fault.context}", _INDENTATION)
 
@@ -58,6 +61,16 @@ class Fault(NamedTuple):
         """The line up to where libyaml stopped."""
         line, column = self.at
         return self.lines[line][:column].rstrip() if line < len(self.lines) else ""
+
+
+def _nesting(fault: Fault) -> Complaint | None:
+    """Point at the bracket that is too deep: libyaml looks a thousand levels ahead before it says anything."""
+    if "nesting depth" not in fault.problem:
+        return None
+    line, column = fault.at
+    brackets = [place for place, char in enumerate(fault.lines[line][:column]) if char in "[{"]
+    deep = brackets[MAX_DEPTH] if len(brackets) > MAX_DEPTH else column
+    return Complaint(line, deep, TOO_DEEP, "", "depth")
 
 
 def _tab(fault: Fault) -> Complaint | None:
