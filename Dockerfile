@@ -1,6 +1,6 @@
 # One image for Airflow's services, the model server and (target `tracking`) MLflow's server.
 FROM python:3.11-slim AS build
-ARG UV_VERSION=0.13.8
+ARG UV_VERSION=0.13.9
 RUN pip install --no-cache-dir uv==${UV_VERSION}
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./

@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 UV := $(VENV)/bin/uv
 PYTHON := $(VENV)/bin/python
-UV_VERSION := 0.13.8
+UV_VERSION := 0.13.9
 TORCH_VERSION := 2.13.0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
