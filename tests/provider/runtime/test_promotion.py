@@ -312,7 +312,9 @@ def test_promotions_killed_at_any_moment_heal_when_they_are_tried_again(bench):
     model, _, _ = bench.model()
     context = multiprocessing.get_context("fork")
     killed = 0
-    for round_ in range(20):
+    for round_ in range(200):
+        if round_ >= 20 and killed > 5:
+            break  # how often a kill comes in time is this machine's to say
         versions = register_without_mlflow(bench, model, standing(bench).champion, [2 * round_ + 1, 2 * round_ + 2])
         codes = {}
         while len(codes) < 2:
