@@ -115,7 +115,7 @@ class LocalAirflow:
             raise LocalAirflowError(f"{method} {path} answered {response.status_code}: {response.text[:500]}")
         return response.json() if response.content else None
 
-    def wait_for_dag(self, dag_id: str, timeout: float = 60.0) -> None:
+    def wait_for_dag(self, dag_id: str, timeout: float = 180.0) -> None:
         """Wait until a DAG is known and switched on."""
 
         def known() -> bool:

@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -183,8 +184,9 @@ def test_the_request_log_names_who_and_what_and_no_secret(strict, tumours):
 
 def test_a_key_that_is_added_works_without_a_restart(strict, tumours):
     file = strict.servers[0].log.parent / "keys.json"
+    command = [sys.executable, "-m", "mlops_dag_factory.cli.main", "serve-key", "new"]
     made = subprocess.run(
-        ["mlops", "serve-key", "new", "--keys", str(file), "--service", "tumour/production"],
+        [*command, "--keys", str(file), "--service", "tumour/production"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ def run_child(folder: Path, timeout: float) -> tuple[int | None, str]:
     The process and all that it started are killed, wherever they are stuck.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", _CHILD, folder],
+        [sys.executable, "-u", "-m", _CHILD, folder],  # what it prints keeps its order
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

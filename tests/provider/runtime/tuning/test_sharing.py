@@ -115,7 +115,7 @@ def test_a_trial_that_kills_its_process_is_given_up_and_the_others_are_not_blame
 
     assert [trial.state for trial in found.trials] == ["finished", "finished", "failed", "finished", "finished"]
     assert "out of memory" in found.trials[2].error
-    assert 2 <= fits(marks)[3] <= 3  # a process that takes it over may be ended before it leaves a mark
+    assert 1 <= fits(marks)[3] <= 3  # each of the two that take it over may be ended before it leaves a mark
 
 
 def test_the_trial_of_a_dead_worker_elsewhere_is_taken_over_and_that_of_a_living_one_is_not(searches, marks):
