@@ -26,6 +26,7 @@ class OneAirflowAtATime(LoadScopeScheduling):
         return AIRFLOW if file.startswith(AIRFLOW) else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Divide the tests among the workers."""
     return OneAirflowAtATime(config, log)
