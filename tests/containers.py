@@ -25,7 +25,8 @@ REGISTRY_USER, REGISTRY_PASSWORD = "ana", "correct horse"
 _HASH = "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e"
 """The password by bcrypt, as htpasswd files have it."""
 CONTAINERS = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:/usr/sbin"),
+    "CI" not in os.environ  # there it fails
+    and (os.geteuid() != 0 or not shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:/usr/sbin")),
     reason="needs root and the packages of .ci/system-packages",
 )
 
