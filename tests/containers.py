@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -143,11 +144,15 @@ def answers(url: str) -> None:
 
 @contextmanager
 def docker_engine(folder: Path):
-    """Run a Docker engine with its own socket and data; give the value of DOCKER_HOST."""
+    """Run a Docker engine with its own sockets and data; give the value of DOCKER_HOST.
+
+    The sockets are in a folder with a short name: a path of a socket may have 104 characters, pytest's are longer.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    host = f"unix://{folder}/docker.sock"
+    sockets = Path(tempfile.mkdtemp(prefix="docker-"))
+    host = f"unix://{sockets}/docker.sock"
     command = [
-        "dockerd", "--host", host, "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec"),
+        "dockerd", "--host", host, "--data-root", str(folder / "data"), "--exec-root", str(sockets / "exec"),
         "--pidfile", str(folder / "pid"), "--bridge", "none", "--iptables=false", "--ip-masq=false",
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
@@ -168,6 +173,7 @@ def docker_engine(folder: Path):
     finally:
         process.terminate()
         process.wait(30)
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def import_base(host: str) -> str:

@@ -70,14 +70,26 @@ def s3_address():
 
 
 @pytest.fixture
-def bucket(s3_address, monkeypatch):
+def use_s3(monkeypatch):
+    """Point S3's clients of this process, and of those it starts, to an address."""
+
+    def use(address: str) -> None:
+        from s3fs import S3FileSystem
+
+        S3FileSystem.clear_instance_cache()  # one of another test knows another server
+        for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(f"AWS_{name}", "test")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+
+    return use
+
+
+@pytest.fixture
+def bucket(s3_address, use_s3):
     """Make a bucket; give its URL."""
     import boto3
-    from s3fs import S3FileSystem
 
-    S3FileSystem.clear_instance_cache()  # one of another test knows another server
-    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_address)
+    use_s3(s3_address)
     boto3.client("s3").create_bucket(Bucket="lake")
     return "s3://lake"

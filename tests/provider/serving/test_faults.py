@@ -29,15 +29,13 @@ def metric(server, name):
 
 
 @pytest.mark.timeout(300)
-def test_an_object_store_that_is_away_does_not_stop_the_server(tmp_path, tumours, monkeypatch):
+def test_an_object_store_that_is_away_does_not_stop_the_server(tmp_path, tumours, monkeypatch, use_s3):
     """S3's API in a process of its own, killed and started again; what it holds comes back with it."""
     import boto3
 
-    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
-    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    use_s3(address)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
 
     def start_s3():
