@@ -45,7 +45,7 @@ def notices(workflow: Workflow, name: str, own: Iterable[NotifySpec], *, kind: s
             continue
         for event in spec.events:
             if kind in _ONLY.get(event, {kind}):
-                for moment in _MOMENTS.get(event, (event,)):
+                for moment in _moments(event, kind):
                     told.setdefault(moment, {}).setdefault(event, []).extend(resolve(workflow, spec.to))
     if not told:
         return {}
@@ -56,6 +56,13 @@ def notices(workflow: Workflow, name: str, own: Iterable[NotifySpec], *, kind: s
         for moment, to in told.items()
         if moment in _CALLBACKS
     }
+
+
+def _moments(event: str, kind: str) -> tuple[str, ...]:
+    """Give the moments of a task at which an event may be: a release is rolled back when it fails."""
+    if (event, kind) == ("rolled_back", "rollback"):
+        return ("succeeded",)
+    return _MOMENTS.get(event, (event,))
 
 
 def resolve(workflow: Workflow, targets: Iterable[str | NotifierSpec]) -> list[Any]:

@@ -177,7 +177,7 @@ class _Builder:
             self.first[node.name] = f"{node.name}.trial"
         if isinstance(phase, IngestSpec) and phase.publish:
             common["outlets"] = [AssetAlias(data_uri(self.workflow.workflow, node.name))]
-        if phase.type in {"register", "release"}:
+        if phase.type in {"register", "release", "rollback"}:
             common["outlets"] = [AssetAlias(model_uri(self.workflow.workflow))]
         if not phase.foreach:
             self._add(operator(**common, **arguments))

@@ -171,6 +171,10 @@ class PromotionRefusedError(MlopsError):
     """A version may not become the champion: the champion that it was judged against is no longer the champion."""
 
 
+class RollbackRefusedError(MlopsError):
+    """A service cannot go back: there is nothing to go back to, or the model of that version is gone or changed."""
+
+
 class RegistryError(MlopsError):
     """The tracking server or model registry refused or could not be reached."""
 

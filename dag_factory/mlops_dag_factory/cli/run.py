@@ -17,7 +17,7 @@ from mlops_dag_factory.reading import read_workflow
 if TYPE_CHECKING:
     from mlops_dag_factory.spec import Workflow
 
-_SERVED = {"deploy", "test_service", "release"}
+_SERVED = {"deploy", "test_service", "release", "rollback"}
 
 
 @click.command()

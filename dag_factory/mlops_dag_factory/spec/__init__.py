@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec.register import RegisterSpec
     from mlops_dag_factory.spec.release import ReleaseSpec
     from mlops_dag_factory.spec.roles import RoleSpec
+    from mlops_dag_factory.spec.rollback import RollbackSpec
     from mlops_dag_factory.spec.schedule import ScheduleSpec
     from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
     from mlops_dag_factory.spec.test_service import TestServiceSpec
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ApproveSpec", "DeploySpec", "EvaluateSpec", "ExplainSpec", "IngestSpec", "LabelSpec", "MetricSpec", "MonitorSpec",
     "NotifySpec", "OperatorSpec", "PackageSpec", "ParameterSpec", "PartitionsSpec", "PhaseOptions", "PhaseSpec",
-    "PredictSpec", "RegisterSpec", "ReleaseSpec", "Resources", "RoleSpec", "ScheduleSpec", "SlicesSpec", "Spec",
-    "SplitSpec", "SubWorkflowSpec", "TestServiceSpec", "TrainSpec", "TransformSpec", "TuneSpec", "ValidateSpec",
-    "Workflow",
+    "PredictSpec", "RegisterSpec", "ReleaseSpec", "Resources", "RoleSpec", "RollbackSpec", "ScheduleSpec",
+    "SlicesSpec", "Spec", "SplitSpec", "SubWorkflowSpec", "TestServiceSpec", "TrainSpec", "TransformSpec", "TuneSpec",
+    "ValidateSpec", "Workflow",
 ]  # fmt: skip
 _MODULES = {
     "approve": ("ApproveSpec",),
@@ -58,6 +59,7 @@ _MODULES = {
     "predict": ("PartitionsSpec", "PredictSpec"),
     "register": ("RegisterSpec",),
     "release": ("ReleaseSpec",),
+    "rollback": ("RollbackSpec",),
     "roles": ("RoleSpec",),
     "schedule": ("ScheduleSpec",),
     "test_service": ("TestServiceSpec",),

@@ -73,7 +73,8 @@ class PhaseEventNotifier(BaseNotifier):
         """Give the events of those to tell that this moment is; `undone`: what ran before runs again."""
         if blocked and self.moment in {"failed", "skipped"}:
             return ["blocked"]
-        other = {"blocked"} if undone else {"blocked", "rolled_back"}
+        back = undone or self.moment == "succeeded"  # what succeeds in rolling back is a phase for that
+        other = {"blocked"} if back else {"blocked", "rolled_back"}
         return [event for event in self.to if event not in other]
 
 

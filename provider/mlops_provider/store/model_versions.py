@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from mlops_provider.exceptions import ConfigError, ConflictError
 from mlops_provider.store.documents import read_document, write_document
@@ -78,6 +78,19 @@ def list_versions(store: Store, name: str) -> list[str]:
     home = home_of(store, name)
     files = store.files.list(f"{home}/registered/{_quoted(name)}") if home else []
     return sorted((file.removesuffix(".json") for file in files), key=int)
+
+
+def registered_name(store: Store, workflow: str, version: str, digest: str) -> str:
+    """Give the name under which a model is that version, the workflow's own first; empty where it was not registered.
+
+    A service knows its versions by the workflow's name, whatever name they were registered under.
+    """
+    own, others = [workflow], [unquote(key) for key in store.files.list("_names")]
+    for name in dict.fromkeys([*own, *others]):
+        document = read_version(store, name, version)
+        if document is not None and document["digest"] == digest:
+            return name
+    return ""
 
 
 def _version_key(home: str, name: str, version: str) -> str:

@@ -203,12 +203,15 @@ def set_alternate(
     )
 
 
-def roll_back(store: Store, workflow: str, environment: str, change: Change) -> Service:
-    """Give the previous version all the traffic."""
+def roll_back(
+    store: Store, workflow: str, environment: str, change: Change, *, to: ServedVersion | None = None
+) -> Service:
+    """Give a version all the traffic again: `to`, or the previous one."""
     current = read_service(store, workflow, environment)
-    if current.previous is None:
+    target = to or current.previous
+    if target is None:
         raise ConfigError(f"{current.name} has no previous version to roll back to")
-    return set_version(store, workflow, environment, current.previous, change)
+    return set_version(store, workflow, environment, target, change)
 
 
 def restore(store: Store, broken: Service, reason: str) -> Service:
