@@ -77,9 +77,9 @@ from mlops_provider.refs import ref_from_dict
 from mlops_provider.runtime.contract import RunContext
 from mlops_provider.runtime.phase import run_phase
 
-def context(phase):
-    return RunContext(workflow="bench", run_id=f"run-{time.time_ns()}", phase=phase, phase_type=phase,
-                      store_url=f"{folder}/store")
+def context(phase):  # each model is a workflow of its own
+    return RunContext(workflow=estimator.rpartition(".")[2], run_id=f"run-{time.time_ns()}", phase=phase,
+                      phase_type=phase, store_url=f"{folder}/store")
 
 parts = {name: ref_from_dict(value) for name, value in json.load(open(f"{folder}/parts.json")).items()}
 train = TrainSpec(data="d", target="target", estimator=estimator, parameters=parameters)

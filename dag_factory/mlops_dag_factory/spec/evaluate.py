@@ -93,6 +93,6 @@ class EvaluateSpec(CheckpointSpec):
     )
     evidently: Literal["auto"] | bool = Field(
         default="auto",
-        description="Evidently's own classification or regression report beside ours (4 MB, five seconds of a second "
-        "process, on at most 5,000 rows); auto: from 1,000 rows on.",
+        description="Evidently's own classification or regression report beside ours, of at most 5,000 rows (4 MB, "
+        "five seconds); true: made in the phase; auto: made when somebody opens it.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from mlops_provider.console.pages import record_page
+from mlops_provider.runtime.evaluation.evidently_page import EVIDENTLY, EvidentlyError, drawn
 from mlops_provider.settings import Settings
 from mlops_provider.store.store import MANIFEST, Store
 
@@ -57,11 +59,21 @@ def report_file(dag_id: str, digest: str, name: str) -> Response:
         manifest: dict[str, Any] = json.loads(store.files.read(f"{folder}/{MANIFEST}"))
     except FileNotFoundError as err:
         raise HTTPException(404, f"there is no report {digest}") from err
+    if name == EVIDENTLY and (page := _evidently(folder)):
+        return HTMLResponse(page, headers={"Content-Security-Policy": _REPORT_POLICY})
     if name not in manifest["files"]:
         raise HTTPException(404, f"the report has no '{name}'; it has: {', '.join(manifest['files'])}")
     kind = mimetypes.guess_type(PurePosixPath(name).name)[0] or "text/plain"
     content = store.files.read(f"{folder}/{name}")
     return Response(content, media_type=kind, headers={"Content-Security-Policy": _REPORT_POLICY})
+
+
+@lru_cache(maxsize=8)  # its making takes five seconds, reports never change
+def _evidently(folder: str) -> bytes | None:
+    try:
+        return drawn(_store(), folder)
+    except EvidentlyError as err:
+        raise HTTPException(502, str(err)) from err
 
 
 def _store() -> Store:

@@ -26,12 +26,15 @@ VALUES_AT_ONCE = 25_000_000
 """Values that exact quantiles hold at once (8 bytes each); columns that are longer have estimated ones."""
 
 
-def profile(connection: duckdb.DuckDBPyConnection, source: str) -> Profile:
-    """Profile what a SQL source gives: two scans for each hundred columns, of long columns for fewer."""
+def profile(connection: duckdb.DuckDBPyConnection, source: str, *, most_values: int = VALUES_AT_ONCE) -> Profile:
+    """Profile what a SQL source gives: two scans for each hundred columns, of long columns for fewer.
+
+    Exact quantiles hold up to `most_values` at once, and at least one column's.
+    """
     columns = columns_of(connection, f"SELECT * FROM {source}")
     rows = int((connection.execute(f"SELECT count(*) FROM {source}").fetchone() or (0,))[0])
     exact = rows <= VALUES_AT_ONCE
-    size = max(1, min(AT_ONCE, VALUES_AT_ONCE // max(rows, 1))) if exact else AT_ONCE
+    size = max(1, min(AT_ONCE, most_values // max(rows, 1))) if exact else AT_ONCE
     found: list[dict[str, Any]] = []
     for names in _chunks(list(columns), size):
         statistics = _statistics(connection, source, {name: columns[name] for name in names}, exact=exact)

@@ -10,7 +10,7 @@ from mlops_provider.refs import ModelRef
 from mlops_provider.runtime import tracking
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.fitting import fit
-from mlops_provider.runtime.profile import Profile, profile
+from mlops_provider.runtime.profile import VALUES_AT_ONCE, Profile, profile
 from mlops_provider.runtime.signature import signature_of
 from mlops_provider.runtime.sql import identifier
 from mlops_provider.runtime.table import connect, scan
@@ -22,8 +22,6 @@ from mlops_provider.runtime.tuning import find
 from mlops_provider.store.models import PREDICTION_COLUMN, save_model
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from mlops_dag_factory.spec.train import TrainSpec
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
 
 GOLDEN_ROWS = 20
 BASELINE_ROWS = 5000
+MOST_PROFILERS = 4
 
 
 def run(config: TrainSpec, inputs: Inputs, context: RunContext) -> Outcome:
@@ -59,7 +58,7 @@ def run(config: TrainSpec, inputs: Inputs, context: RunContext) -> Outcome:
             model,
             golden=rows.assign(**{PREDICTION_COLUMN: _cells(predicted(model, rows, signature, name))}),
             baseline=sample.assign(**{PREDICTION_COLUMN: _cells(answers)}),
-            profile=_profile(data, context, folder),
+            profile=_profile(data, context),
             trust=store.trust,
         )
         function = import_allowed(config.python, context.allowed_imports) if config.python else None
@@ -88,12 +87,30 @@ def run(config: TrainSpec, inputs: Inputs, context: RunContext) -> Outcome:
     return Outcome(outputs=outputs, metrics=metrics, summary=summary, details=details)
 
 
-def _profile(data: TrainingData, context: RunContext, spill: Path) -> Profile:
-    """Profile all training rows; one thread, because sums in another order would give another digest."""
-    columns = ", ".join(identifier(name) for name in [*data.names, *data.targets])
-    with connect(spill) as connection:
-        connection.execute("SET threads = 1")
-        return profile(connection, f"(SELECT {columns} FROM {scan(context.store(), data.ref)})")
+def _profile(data: TrainingData, context: RunContext) -> Profile:
+    """Profile all training rows, some columns per processor.
+
+    Each connection has one thread, because sums in another order would give another digest.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from joblib import cpu_count
+
+    names = [*data.names, *data.targets]
+    workers = min(cpu_count(), MOST_PROFILERS, len(names))
+    bounds = [len(names) * place // workers for place in range(workers + 1)]
+    store = context.store()
+    source = scan(store, data.ref)
+
+    def part(first: int, end: int) -> Profile:
+        columns = ", ".join(identifier(name) for name in names[first:end])
+        with store.scratch() as spill, connect(spill) as connection:
+            connection.execute("SET threads = 1")
+            return profile(connection, f"(SELECT {columns} FROM {source})", most_values=VALUES_AT_ONCE // workers)
+
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list(pool.map(part, bounds, bounds[1:]))
+    return {"rows": parts[0]["rows"], "columns": [column for one in parts for column in one["columns"]]}
 
 
 def _spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:

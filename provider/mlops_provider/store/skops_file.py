@@ -6,8 +6,10 @@ numbers in order of appearance. Source of the format: skops.io (https://skops.re
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
+import sys
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +56,9 @@ _BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, ImportError
 
 def dumps(model: Any) -> bytes:
     """Give the bytes of a model; the same for equal models."""
-    import skops.io
+    skops_io = _skops_io()
 
-    source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(model)))
+    source = zipfile.ZipFile(io.BytesIO(skops_io.dumps(model)))
     schema = json.loads(source.read(_SCHEMA))
     names: dict[str, str] = {}
     _renumber(schema, {}, names)
@@ -70,21 +72,21 @@ def dumps(model: Any) -> bytes:
 
 def load(path: Path, *, trusted: Iterable[str] = ()) -> Any:
     """Load a model whose types are all trusted; otherwise ModelLoadError names the others."""
-    import skops.io
+    skops_io = _skops_io()
 
     used = require_trusted(path, trusted)
     try:
-        return skops.io.load(path, trusted=used)
+        return skops_io.load(path, trusted=used)
     except _BROKEN as err:
         raise ModelLoadError(f"{path.name} cannot be loaded: {err}") from err
 
 
 def require_trusted(path: Path, trusted: Iterable[str] = ()) -> list[str]:
     """Give the types in a file that skops leaves to us; ModelLoadError names those that are not trusted."""
-    import skops.io
+    skops_io = _skops_io()
 
     try:
-        found = skops.io.get_untrusted_types(file=path)
+        found = skops_io.get_untrusted_types(file=path)
     except _BROKEN as err:
         raise ModelLoadError(f"{path.name} cannot be loaded: {err}") from err
     unknown = sorted(set(found) - {*TRUSTED, *trusted})
@@ -94,6 +96,23 @@ def require_trusted(path: Path, trusted: Iterable[str] = ()) -> list[str]:
             hint="use an estimator of scikit-learn, or let the deployment name them in [mlops] trusted_types",
         )
     return sorted(found)
+
+
+_BRIDGES = tuple(f"sklearn.externals.array_api_compat.{name}" for name in ("cupy", "dask", "torch"))
+"""Parts of scikit-learn that import whole other libraries, where those are installed."""
+
+
+def _skops_io() -> Any:
+    """Import skops without PyTorch and Dask: it looks through every package of scikit-learn, these three among them."""
+    if "skops.io" in sys.modules:
+        return sys.modules["skops.io"]
+    hidden: dict[str, Any] = {name: None for name in _BRIDGES if name not in sys.modules}
+    sys.modules.update(hidden)
+    try:
+        return importlib.import_module("skops.io")
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 def _renumber(node: Any, numbers: dict[int, int], names: dict[str, str]) -> None:

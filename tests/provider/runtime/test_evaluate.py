@@ -31,7 +31,7 @@ def test_the_numbers_are_scikit_learns(bench):
     low, high = outcome.details["intervals"]["accuracy"]
     assert low < outcome.metrics["accuracy"] < high
     report = bench.store.open(outcome.outputs["report"])
-    assert {file.name for file in report.files()} == {"report.html", "report.json", "report.md"}
+    assert {file.name for file in report.files()} == {"report.html", "report.json", "report.md", "evidently.parquet"}
 
 
 def test_regression_has_its_own_metrics(bench):

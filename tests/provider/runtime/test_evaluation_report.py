@@ -10,11 +10,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, make_multilabel_classification
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import average_precision_score, brier_score_loss, confusion_matrix, roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 
+from mlops_dag_factory.cli.main import mlops
 from mlops_dag_factory.spec.evaluate import EvaluateSpec, SlicesSpec
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.contract import RunContext
@@ -386,14 +388,12 @@ def test_what_evidently_does_not_take_is_said(tmp_path, make, change, why):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("wanted", "why"), [("auto", "it is made from 1,000 rows on"), (False, "it was not asked for")]
-)
-def test_evidently_is_left_out_of_few_rows_or_on_request(tmp_path, wanted, why):
+def test_evidently_is_left_out_on_request(tmp_path):
     answers, _ = binary()
 
-    with EvidentlyPage(answers, wanted=wanted) as page:
-        assert page.finish(tmp_path).startswith(why)
+    with EvidentlyPage(answers, wanted=False) as page:
+        assert page.finish(tmp_path) == "it was not asked for"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ids_are_numbered_in_the_order_of_their_places():
@@ -424,3 +424,19 @@ def test_the_phase_publishes_evidentlys_page_and_keeps_slices_on_record(bench):
     assert names == {"report.html", "report.json", "report.md", "evidently.html"}
     assert test.digest in (report.folder / "report.html").read_text()
     assert isinstance(outcome.details["slices"], list)
+
+
+def test_rows_are_kept_and_whoever_opens_the_page_has_it_made(bench, tmp_path):
+    model, _, test = bench.model("sklearn:wine")
+    inputs, output = {"model": model, "data": test}, tmp_path / "page.html"
+    made = bench.run(EvaluateSpec(model="m", data="d", evidently=True), inputs, run_id="at-once").outputs["report"]
+    kept = bench.run(EvaluateSpec(model="m", data="d"), inputs).outputs["report"]
+
+    command = ["runs", "evidently", "flow", "run-1", "--output", str(output), "--store", bench.store.url]
+    done = CliRunner().invoke(mlops, command)
+
+    assert done.exit_code == 0, done.output
+    files = {file.name for file in bench.store.open(kept).files()}
+    assert files == {"report.html", "report.json", "report.md", "evidently.parquet"}
+    assert "<a href='evidently.html'>" in (bench.store.open(kept).folder / "report.html").read_text()
+    assert output.read_bytes() == (bench.store.open(made).folder / "evidently.html").read_bytes()

@@ -1,12 +1,13 @@
-"""Evidently's own report of the answers, made by a process beside the evaluation.
+"""Evidently's own report of the answers, made by a process beside, when it is opened or in the phase.
 
-Importing Evidently takes four seconds and 300 MB, whatever the rows: in a child both are gone from the evaluation,
-which meanwhile measures. What Evidently does not take is found before; if it fails all the same, the report says so and
-loses nothing else. The ids in its page are numbered anew, so that the same answers give the same bytes.
+Importing Evidently takes four seconds and 300 MB, whatever the rows, so by default the phase keeps the answers that the
+page shows, and whoever opens it first has it made. What Evidently does not take is found in the phase; if it fails all
+the same, nothing else is lost. The ids in its page are numbered anew, so that the same answers give the same bytes.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from mlops_provider.exceptions import MlopsError
+from mlops_provider.store.store import MANIFEST
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -22,14 +26,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_provider.runtime.answers import Answers
+    from mlops_provider.store.store import Store
 
     Array = np.ndarray[Any, Any]
 
 EVIDENTLY = "evidently.html"
 MOST_ROWS = 5_000
 """Rows that Evidently looks at; of more, as many at equal distances."""
-AUTO_ROWS = 1_000
-"""Rows from which `auto` makes the page: fewer are evaluated in less than the time that it takes."""
+EVIDENTLY_ROWS = "evidently.parquet"
+"""The answers that the page shows, kept in the report until somebody opens it."""
 _MOST_CLASSES = 30
 _SECONDS = 180
 _TRUTH, _PREDICTION = "truth", "prediction"
@@ -37,34 +42,21 @@ _IDS = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-
 
 
 class EvidentlyPage:
-    """Starts at once; `finish` waits and says why there is no page. Leaving the context ends the process.
+    """`finish` leaves the page or its rows, or says why there are none. Leaving the context ends the process.
 
-    `wanted` is the field `evidently` of the phase: yes, no, or `auto`.
+    `wanted` is the field `evidently` of the phase: yes (a process starts at once), no, or `auto` (only rows are kept).
     """
 
     def __init__(self, answers: Answers, *, wanted: Literal["auto"] | bool = True) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="mlops-evidently-")
-        self._process: subprocess.Popen[bytes] | None = None
         self._why_not = "it was not asked for"
-        if wanted == "auto" and len(answers) < AUTO_ROWS:
-            self._why_not = f"it is made from {AUTO_ROWS:,} rows on; 'evidently: true' makes it of fewer"
-        elif wanted:
+        self._rows = b""
+        self._drawing: Drawing | None = None
+        if wanted:
             frame = sampled(answers)
             self._why_not = why_not(answers, frame)
             if not self._why_not:
-                self._start(answers.signature.task, frame)
-
-    def _start(self, task: str, frame: pd.DataFrame) -> None:
-        folder = Path(self._folder.name)
-        frame.to_parquet(folder / "answers.parquet", index=False)
-        with (folder / "errors.txt").open("wb") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, task, folder],
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, "DO_NOT_TRACK": "1", "PYTHONHASHSEED": "0"},  # it walks through sets of labels
-            )
+                self._rows = frame.to_parquet(index=False)
+                self._drawing = Drawing(answers.signature.task, self._rows) if wanted is True else None
 
     def __enter__(self) -> Self:
         return self
@@ -72,25 +64,76 @@ class EvidentlyPage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        self._folder.cleanup()
+        if self._drawing:
+            self._drawing.close()
 
     def finish(self, folder: Path) -> str:
-        """Put evidently.html into a folder; gives why there is none, or nothing."""
-        if self._process is None:
-            return self._why_not
+        """Put evidently.html or evidently.parquet into a folder; gives why there is neither, or nothing."""
+        if self._drawing:
+            try:
+                (folder / EVIDENTLY).write_bytes(self._drawing.wait())
+            except EvidentlyError as err:
+                return str(err)
+        elif self._rows:
+            (folder / EVIDENTLY_ROWS).write_bytes(self._rows)
+        return self._why_not
+
+
+class EvidentlyError(MlopsError):
+    """Evidently did not make its page."""
+
+
+class Drawing:
+    """A process that makes the page of some rows (Parquet) of a kind of task."""
+
+    def __init__(self, task: str, rows: bytes) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="mlops-evidently-")
+        self._folder = Path(self._temporary.name)
+        (self._folder / EVIDENTLY_ROWS).write_bytes(rows)
+        with (self._folder / "errors.txt").open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, task, self._folder],
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "DO_NOT_TRACK": "1", "PYTHONHASHSEED": "0"},  # it walks through sets of labels
+            )
+
+    def wait(self) -> bytes:
+        """Give the page; EvidentlyError says why there is none."""
         try:
             code = self._process.wait(_SECONDS)
-        except subprocess.TimeoutExpired:
-            return f"it was not ready after {_SECONDS} seconds"
-        made = Path(self._folder.name)
+        except subprocess.TimeoutExpired as err:
+            raise EvidentlyError(f"it was not ready after {_SECONDS} seconds") from err
         if code != 0:
-            lines = (made / "errors.txt").read_text(errors="replace").strip().splitlines() or ["no reason given"]
-            return f"Evidently failed: {lines[-1][:200]}"
-        (folder / EVIDENTLY).write_bytes((made / EVIDENTLY).read_bytes())
-        return ""
+            said = (self._folder / "errors.txt").read_text(errors="replace").strip().splitlines()
+            raise EvidentlyError(f"Evidently failed: {(said or ['no reason given'])[-1][:200]}")
+        return (self._folder / EVIDENTLY).read_bytes()
+
+    def close(self) -> None:
+        """End the process, if it still runs, and remove its folder."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._temporary.cleanup()
+
+
+def drawn(store: Store, folder: str) -> bytes | None:
+    """Give Evidently's page of a report, from its folder in the store; None if the report keeps neither page nor rows.
+
+    Raises EvidentlyError if Evidently fails, FileNotFoundError if there is no such report.
+    """
+    files = json.loads(store.files.read(f"{folder}/{MANIFEST}"))["files"]
+    if EVIDENTLY in files:
+        return store.files.read(f"{folder}/{EVIDENTLY}")
+    if EVIDENTLY_ROWS not in files:
+        return None
+    task = json.loads(store.files.read(f"{folder}/report.json"))["task"]
+    drawing = Drawing(task, store.files.read(f"{folder}/{EVIDENTLY_ROWS}"))
+    try:
+        return drawing.wait()
+    finally:
+        drawing.close()
 
 
 def sampled(answers: Answers) -> pd.DataFrame:
@@ -161,7 +204,7 @@ def _bad_numbers(frame: pd.DataFrame) -> str:
 
 
 def main(task: str, folder: Path) -> None:
-    """Write evidently.html from answers.parquet, both in the folder."""
+    """Write evidently.html from evidently.parquet, both in the folder."""
     import warnings
 
     import pandas as pd
@@ -175,7 +218,7 @@ def main(task: str, folder: Path) -> None:
     )
     from evidently.presets import ClassificationPreset, RegressionPreset
 
-    frame = pd.read_parquet(folder / "answers.parquet")
+    frame = pd.read_parquet(folder / EVIDENTLY_ROWS)
     chances = [name for name in frame.columns if name not in {_TRUTH, _PREDICTION}]
     if task != "classification":
         definition = DataDefinition(regression=[Regression(target=_TRUTH, prediction=_PREDICTION)])

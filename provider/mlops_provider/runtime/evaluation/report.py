@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.runtime.calibration import ErrorProfile
 from mlops_provider.runtime.error_analysis import confusion_pairs, worst_rows
 from mlops_provider.runtime.evaluation import drawings, tables
-from mlops_provider.runtime.evaluation.evidently_page import EVIDENTLY, MOST_ROWS
+from mlops_provider.runtime.evaluation.evidently_page import EVIDENTLY, EVIDENTLY_ROWS, MOST_ROWS
 from mlops_provider.runtime.report_page import page
 from mlops_provider.store.store import json_bytes
 
@@ -31,8 +31,8 @@ def write_report(folder: Path, context: RunContext, found: Evaluation, summary: 
     content = _content(found, sides, rows, pairs)
     (folder / "report.json").write_bytes(json_bytes({"title": title, **content}))
     (folder / "report.md").write_text(f"# {title}\n\n{summary}", encoding="utf-8")
-    evidently = (folder / EVIDENTLY).exists()
-    html = page(title, *_parts(context, found, sides, rows, pairs, evidently=evidently))
+    evidently = _evidently(folder, context, found)
+    html = page(title, *_parts(context, found, sides, rows, pairs, evidently))
     (folder / "report.html").write_text(html, encoding="utf-8")
 
 
@@ -63,8 +63,7 @@ def _parts(
     sides: dict[str, Reliability],
     rows: list[dict[str, Any]],
     pairs: list[dict[str, Any]],
-    *,
-    evidently: bool,
+    evidently: str,
 ) -> list[str]:
     """Give the page's parts in the order of somebody in a hurry: may it go on, how good, where not, why, what from."""
     answers = found.answers
@@ -75,11 +74,6 @@ def _parts(
     )
     if pairs:
         where = f"<h3>Taken for one another</h3>{tables.pair_table(pairs)}{where}"
-    if evidently:
-        some = f"{MOST_ROWS:,} of these rows" if len(answers.truth) > MOST_ROWS else "these rows"
-        plots = f"<p><a href='{EVIDENTLY}'>Evidently's report</a> of {some} (4 MB).</p>"
-    else:
-        plots = f"<p class=dim>No report of Evidently's: {escape(found.evidently)}.</p>" if found.evidently else ""
     lines = [[escape(name), f"<code>{escape(value)}</code>"] for name, value in found.lineage.items()]
     lines.append(["run", f"<code>{escape(context.run_id)}</code>"])
     return [
@@ -91,5 +85,18 @@ def _parts(
         f"<h2>Where it errs</h2>{where}",
         *found.sections,
         f"<h2>Lineage</h2>{tables.table(['', ''], lines)}",
-        f"<p><a href='report.json'>All numbers</a> · <a href='report.md'>Summary</a></p>{plots}",
+        f"<p><a href='report.json'>All numbers</a> · <a href='report.md'>Summary</a></p>{evidently}",
     ]
+
+
+def _evidently(folder: Path, context: RunContext, found: Evaluation) -> str:
+    """Lead to Evidently's page, or say how to have it made, or why there is none."""
+    rows = len(found.answers.truth)
+    some = f"{MOST_ROWS:,} of these rows" if rows > MOST_ROWS else "these rows"
+    link = f"<a href='{EVIDENTLY}'>Evidently's report</a> of {some}"
+    if (folder / EVIDENTLY).exists():
+        return f"<p>{link} (4 MB).</p>"
+    if (folder / EVIDENTLY_ROWS).exists():
+        command = f"mlops runs evidently {context.workflow} {context.run_id}"
+        return f"<p>{link} is made when it is opened in Airflow, or by <code>{escape(command)}</code>.</p>"
+    return f"<p class=dim>No report of Evidently's: {escape(found.evidently)}.</p>" if found.evidently else ""
