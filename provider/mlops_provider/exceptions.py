@@ -175,6 +175,39 @@ class RollbackRefusedError(MlopsError):
     """A service cannot go back: there is nothing to go back to, or the model of that version is gone or changed."""
 
 
+class DecisionRefusedError(MlopsError):
+    """A person's decision was not taken; nothing was recorded."""
+
+
+class DecisionForbiddenError(DecisionRefusedError):
+    """This person may not decide: an author of the change, or nobody who was asked."""
+
+
+class DecisionClosedError(DecisionRefusedError):
+    """There is nothing to decide any more, or this person has decided."""
+
+
+class DecisionIncompleteError(DecisionRefusedError):
+    """The decision lacks what it needs, such as its reason."""
+
+
+class EvidenceChangedError(DecisionRefusedError):
+    """What was decided on is not what is asked."""
+
+    def __init__(self, seen: str, asked: str, about: str) -> None:
+        self.seen = seen
+        self.asked = asked
+        shown = f"the evidence {seen[:12]} was decided on" if seen else "the decision does not say on which evidence"
+        super().__init__(
+            f"{shown}, but what is asked is about {about}, evidence {asked[:12]}",
+            hint="look at the evidence as it is now, and decide again",
+        )
+
+
+class LinkError(MlopsError):
+    """A signed link is changed, over, or not ours."""
+
+
 class RegistryError(MlopsError):
     """The tracking server or model registry refused or could not be reached."""
 

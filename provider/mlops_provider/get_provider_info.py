@@ -46,6 +46,11 @@ _OPTIONS: dict[str, tuple[str, str, str]] = {
         "airflow.providers.standard.,mlops_provider.sensors.",
         "airflow.providers.,mlops_provider.sensors.",
     ),
+    "link_key": (
+        "Key of at least 32 characters for signed links to decisions; of several with commas the first signs.",
+        "",
+        "the output of: python -c 'import secrets; print(secrets.token_urlsafe(48))'",
+    ),
     "import_yaml": (
         "True: workflow files in the DAGs folder are DAG files, without load_workflows.py. For Airflow 3.3.",
         "False",
@@ -57,6 +62,8 @@ _OPTIONS: dict[str, tuple[str, str, str]] = {
         "airflow.providers.slack.,our_notifiers.",
     ),
 }
+_SENSITIVE = frozenset({"link_key"})
+"""Options that may come from a command or a secrets backend, and that Airflow masks."""
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -75,6 +82,7 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "string",
                         "default": default,
                         "example": example,
+                        **({"sensitive": True} if name in _SENSITIVE else {}),
                     }
                     for name, (description, default, example) in _OPTIONS.items()
                 },

@@ -70,9 +70,21 @@ def check_roles(scope: Scope) -> Iterator[Finding]:
         if isinstance(phase, ApproveSpec):
             for index, role in enumerate(phase.roles):
                 yield from _check_role(scope, ("phases", name, "roles", index), role, reachable=False)
+            yield from _check_number(scope, name, phase)
         elif isinstance(phase, CheckpointSpec) and phase.override:
             for index, role in enumerate(phase.override.roles):
                 yield from _check_role(scope, ("phases", name, "override", "roles", index), role, reachable=False)
+
+
+def _check_number(scope: Scope, name: str, phase: ApproveSpec) -> Iterator[Finding]:
+    """Yield an approval that needs more people than may decide."""
+    roles = scope.workflow.roles
+    if (phase.roles or phase.approvers) and all(role in roles for role in phase.roles):
+        users = {*phase.approvers, *(user for role in phase.roles for user in roles[role].users)}
+        if users and not isinstance(phase.approvals, str) and phase.approvals > len(users):
+            message = f"{phase.approvals} approvals are needed, but {len(users)} may decide: {', '.join(sorted(users))}"
+            loc: Location = ("phases", name, "approvals")
+            yield Finding(loc=loc, code="role", message=message, hint="name more approvers; the author counts out")
 
 
 def _check_role(scope: Scope, loc: Location, role: str, *, reachable: bool) -> Iterator[Finding]:

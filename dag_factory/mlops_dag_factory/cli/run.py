@@ -29,6 +29,7 @@ _SERVED = {"deploy", "test_service", "release", "rollback"}
 @click.option("--profile", default="", envvar="MLOPS_PROFILE", help="Overlay of the file to run with.")
 @click.option("--home", default=".mlops/run", show_default=True, type=click.Path(path_type=Path), help="Embedded home.")
 @click.option("--approve/--reject", "approved", default=None, help="Answer approvals; default: ask here.")
+@click.option("--reason", default="", help="Reason of --approve or --reject; stays on record.")
 def run(
     file: Path,
     params: tuple[str, ...],
@@ -38,6 +39,7 @@ def run(
     profile: str,
     home: Path,
     approved: bool | None,  # noqa: FBT001 (click's flag)
+    reason: str,
 ) -> None:
     """Run a workflow file in this process and exit 0 when every phase succeeded."""
     try:
@@ -62,7 +64,7 @@ def run(
         from mlops_dag_factory.local.in_process import run_in_process
 
         succeeded = run_in_process(
-            workflow, target.parent.parent, values, approved=approved, log=local.root / "run.log"
+            workflow, target.parent.parent, values, approved=approved, reason=reason, log=local.root / "run.log"
         )
     finally:
         if server:

@@ -22,19 +22,27 @@ if TYPE_CHECKING:
 
 
 def run_in_process(
-    workflow: Workflow, folder: Path, parameters: dict[str, Any], *, approved: bool | None, log: Path
+    workflow: Workflow,
+    folder: Path,
+    parameters: dict[str, Any],
+    *,
+    approved: bool | None,
+    log: Path,
+    reason: str = "",
 ) -> bool:
     """Run a workflow whose DAG is loaded from a folder; say whether its run succeeded.
 
-    `approved` answers approvals and takes the defaults of what is asked, None asks on the terminal. Everything that
-    Airflow and the phases print goes to `log`; the terminal shows one line per phase.
+    `approved` answers approvals, with the `reason`, and takes the defaults of what is asked; None asks on the terminal.
+    Everything that Airflow and the phases print goes to `log`; the terminal shows one line per phase.
     """
     terminal = dup(sys.stdout.fileno())
     with open(terminal, "w", encoding="utf-8", closefd=True) as stream:  # noqa: PTH123 (a file descriptor)
         console = Console(file=stream, force_terminal=sys.stdout.isatty())
         console.print(f"[dim]log: {log}[/]")
         with _output_to(log):
-            return _run(workflow, folder, parameters, approved=approved, console=console, terminal=stream)
+            return _run(
+                workflow, folder, parameters, approved=approved, reason=reason, console=console, terminal=stream
+            )
 
 
 def _run(
@@ -43,6 +51,7 @@ def _run(
     parameters: dict[str, Any],
     *,
     approved: bool | None,
+    reason: str,
     console: Console,
     terminal: TextIO,
 ) -> bool:
@@ -61,7 +70,7 @@ def _run(
     dag.fileloc = str(folder / "load_workflows.py")
     for task in dag.tasks:
         if isinstance(task, ApproveReleaseOperator):
-            task.decide = _answer(approved, console, terminal)
+            task.decide = _answer(approved, reason, console, terminal)
         elif isinstance(task, AskParametersOperator):
             task.answer = _fill(approved, console, terminal)
         elif isinstance(task, OverrideCheckpointOperator):
@@ -78,15 +87,19 @@ def _run(
     return succeeded
 
 
-def _answer(approved: bool | None, console: Console, terminal: TextIO) -> Any:  # noqa: FBT001 (a three-valued answer)
-    def decide(subject: str, body: str) -> str:
+def _answer(approved: bool | None, reason: str, console: Console, terminal: TextIO) -> Any:  # noqa: FBT001 (a three-valued answer)
+    def decide(subject: str, body: str) -> tuple[str, str]:
         console.print(f"\n[bold]{subject}[/]")
         console.print(Markdown(body))
         if approved is not None:
-            return "Approve" if approved else "Reject"
+            said = reason or f"{'approved' if approved else 'rejected'} on the command line"
+            return ("Approve" if approved else "Reject"), said
         terminal.write("approve? [y/N] ")
         terminal.flush()
-        return "Approve" if sys.stdin.readline().strip().lower() in {"y", "yes"} else "Reject"
+        choice = "Approve" if sys.stdin.readline().strip().lower() in {"y", "yes"} else "Reject"
+        terminal.write("reason: ")
+        terminal.flush()
+        return choice, sys.stdin.readline().strip() or "none was given at the terminal"
 
     return decide
 

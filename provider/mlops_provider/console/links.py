@@ -14,8 +14,21 @@ if TYPE_CHECKING:
 
 def record_address(dag_id: str, run_id: str, task_id: str) -> str:
     """Give the address of the page with the record of a phase."""
-    base = conf.get("api", "base_url", fallback="").rstrip("/")
-    return f"{base}/mlops/dags/{dag_id}/runs/{quote(run_id, safe='')}/phases/{task_id}"
+    return f"{_base()}/dags/{dag_id}/runs/{quote(run_id, safe='')}/phases/{task_id}"
+
+
+def approval_address(dag_id: str, run_id: str, phase: str) -> str:
+    """Give the address of the page on which people decide."""
+    return f"{_base()}/dags/{dag_id}/runs/{quote(run_id, safe='')}/approvals/{phase}"
+
+
+def decision_address(token: str) -> str:
+    """Give the address that a signed link opens."""
+    return f"{_base()}/decide/{token}"
+
+
+def _base() -> str:
+    return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/mlops"
 
 
 class PhaseRecordLink(BaseOperatorLink):

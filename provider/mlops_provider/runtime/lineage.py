@@ -65,13 +65,13 @@ def verdicts_of(records: Iterable[Record]) -> list[dict[str, str]]:
 
 def approvals_of(records: Iterable[Record]) -> list[dict[str, str]]:
     """Give who approved, in which phase and when."""
-    found = []
-    for record in records:
-        details = record.get("details") or {}
-        if record["phase_type"] == "approve" and details.get("approved"):
-            by = (details.get("by") or {}).get("name") or "nobody: the default"
-            found.append({"phase": record["phase"], "by": by, "at": details["at"]})
-    return found
+    return [
+        {"phase": record["phase"], "by": decision["by"]["name"], "at": decision["at"]}
+        for record in records
+        if record["phase_type"] == "approve" and record["details"].get("approved")
+        for decision in record["details"]["decisions"]
+        if decision["choice"] == "approved"
+    ]
 
 
 def _maker(records: Iterable[Record], digest: str) -> Record | None:

@@ -4,6 +4,7 @@ Layout below the root URL:
     <workflow>/datasets|models|reports|images/<first 20 digits of the digest>/   files and manifest.json, written last
     <workflow>/runs/<run>/<phase>/<attempt>.json                          phase records
     <workflow>/audit/<number>.json                                        audit chain
+    <workflow>/approvals/<run>/<phase>/<round>.json                       what people are asked
     <workflow>/registered/<name>/<version>.json                           lineage of registered versions
     <workflow>/services/<environment>/…                                   deployment record, server reports
     <workflow>/predictions/<environment>/…                                prediction log

@@ -7,6 +7,8 @@ import json
 import pytest
 from tests.dag_factory.local.commands import mlops
 
+from mlops_provider.runtime.approval.request import latest_request
+from mlops_provider.store.chain import Chain
 from mlops_provider.store.services import read_service
 from mlops_provider.store.store import Store
 
@@ -31,13 +33,21 @@ def folder(tmp_path):
     return tmp_path
 
 
+def evidence_of(store, workflow, run_id, phase):
+    request = latest_request(store, workflow, run_id, phase)
+    folder = store.key(request.report)
+    return json.loads(store.files.read(f"{folder}/evidence.json")), store.files.read(f"{folder}/report.html").decode()
+
+
 @pytest.mark.timeout(300)
 def test_a_run_asks_releases_and_exits_zero_and_a_rejection_releases_nothing(folder):
     store = Store(folder / ".mlops/run/store")
 
-    rejected = mlops(folder, "run", "mini.yaml", "--param", "least=0.5", answer="n\n")
+    rejected = mlops(folder, "run", "mini.yaml", "--param", "least=0.5", answer="n\nnot before Monday\n")
     assert rejected.returncode == 0, rejected.stdout + rejected.stderr
     assert "approve? [y/N]" in rejected.stdout
+    [entry] = Chain(store, "mini").entries("approval/yes")
+    assert (entry.kind, entry.by, entry.reason) == ("rejected", "the terminal", "not before Monday")
     assert read_service(store, "mini", "production").primary is None
 
     approved = mlops(folder, "run", "mini.yaml", "--approve")
@@ -46,6 +56,11 @@ def test_a_run_asks_releases_and_exits_zero_and_a_rejection_releases_nothing(fol
 
     listed = json.loads(mlops(folder, "runs", "list", "mini", "--store", store.url, "--json").stdout)
     assert [run["status"] for run in listed] == ["rejected", "succeeded"]
+    evidence, page = evidence_of(store, "mini", listed[1]["run_id"], "yes")
+    assert evidence["models"] == [{"name": "mini", "version": "2", "digest": evidence["models"][0]["digest"]}]
+    assert [(each["phase"], each["status"]) for each in evidence["checkpoints"]] == [("quality", "passed")]
+    assert "accuracy" in page
+    assert "sklearn:iris" in page
     shown = mlops(folder, "runs", "show", "mini", listed[1]["run_id"], "--store", store.url)
     assert "passed" in shown.stdout
     services = json.loads(mlops(folder, "services", "--store", store.url, "--json").stdout)

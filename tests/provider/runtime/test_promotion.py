@@ -149,7 +149,8 @@ def test_who_approved_and_what_was_decided_is_in_the_entry(bench, trained):
     first, _, rows = trained
     judge(bench, first, rows, "run-1")
     version = bench.version(first)
-    details = {"approved": True, "by": {"id": "rita", "name": "Rita"}, "at": "2026-01-01T00:00:00+00:00"}
+    decision = {"choice": "approved", "by": {"id": "rita", "name": "Rita"}, "at": "2026-01-01T00:00:00+00:00"}
+    details = {"approved": True, "decisions": [decision]}
     note(bench.context("approval", "approve"), started="2026-01-01", summary="", details=details)
 
     entry = promote(bench, version, "run-1").entry

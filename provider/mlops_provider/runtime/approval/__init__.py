@@ -1,0 +1,1 @@
+"""Approvals: what is asked on which evidence, who has decided what, and whether that is enough."""
