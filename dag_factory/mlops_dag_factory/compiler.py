@@ -89,7 +89,9 @@ def _action(action: str, workflow: Workflow, monitor: MonitorSpec, options: dict
         return RequestRetrainingOperator(**common, **notices(workflow, "monitor", [], kind="retrain"))
     from mlops_provider.operators.notify import NotifyBreachOperator
 
-    told = [target for spec in workflow.notify if "breach" in spec.events for target in resolve(workflow, spec.to)]
+    told = [
+        target for spec in workflow.notify if "breach" in spec.events for target in resolve(workflow, spec.to, "breach")
+    ]
     connections = list(dict.fromkeys([*monitor.notify, *(target for target in told if isinstance(target, str))]))
     return NotifyBreachOperator(connections=connections, **common)
 

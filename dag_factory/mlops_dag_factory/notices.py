@@ -46,7 +46,7 @@ def notices(workflow: Workflow, name: str, own: Iterable[NotifySpec], *, kind: s
         for event in spec.events:
             if kind in _ONLY.get(event, {kind}):
                 for moment in _moments(event, kind):
-                    told.setdefault(moment, {}).setdefault(event, []).extend(resolve(workflow, spec.to))
+                    told.setdefault(moment, {}).setdefault(event, []).extend(resolve(workflow, spec.to, event))
     if not told:
         return {}
     from mlops_provider.notifications.phase_events import PhaseEventNotifier
@@ -65,14 +65,17 @@ def _moments(event: str, kind: str) -> tuple[str, ...]:
     return _MOMENTS.get(event, (event,))
 
 
-def resolve(workflow: Workflow, targets: Iterable[str | NotifierSpec]) -> list[Any]:
-    """Give connections and notifiers, with the connections of a role in its place."""
+def resolve(workflow: Workflow, targets: Iterable[str | NotifierSpec], event: str) -> list[Any]:
+    """Give connections and notifiers, with the connections of a role in its place; who is waited for gets a link."""
     found: list[Any] = []
     for target in targets:
         if isinstance(target, NotifierSpec):
             found.append(target.model_dump(mode="json"))
         elif target.startswith("role:"):
-            found.extend(workflow.roles[target.removeprefix("role:")].notify)
+            role = workflow.roles[target.removeprefix("role:")]
+            found.extend(role.notify)
+            if event == "waiting":
+                found.extend({"conn_id": conn_id, "user": user} for user, conn_id in role.links.items())
         else:
             found.append(target)
     return found

@@ -197,7 +197,7 @@ class EvidenceChangedError(DecisionRefusedError):
     def __init__(self, seen: str, asked: str, about: str) -> None:
         self.seen = seen
         self.asked = asked
-        shown = f"the evidence {seen[:12]} was decided on" if seen else "the decision does not say on which evidence"
+        shown = f"evidence {seen[:12]} was shown" if seen else "the decision does not say on which evidence"
         super().__init__(
             f"{shown}, but what is asked is about {about}, evidence {asked[:12]}",
             hint="look at the evidence as it is now, and decide again",

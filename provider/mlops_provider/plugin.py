@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
+from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
+
+_PATH = urlsplit(str(conf.get("api", "base_url", fallback="") or "")).path.rstrip("/")
 
 
 async def console(scope: Scope, receive: Receive, send: Send) -> None:
@@ -22,3 +26,6 @@ class MlopsPlugin(AirflowPlugin):
 
     name = "mlops"
     fastapi_apps: ClassVar[list[Any]] = [{"app": console, "url_prefix": "/mlops", "name": "MLOps console"}]
+    external_views: ClassVar[list[Any]] = [
+        {"name": "Approvals", "href": f"{_PATH}/mlops/approvals", "url_route": "approvals", "category": "browse"}
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +15,7 @@ from mlops_dag_factory.local.airflow import LocalAirflow
 from mlops_dag_factory.local.home import LocalHome
 from mlops_dag_factory.local.server import LocalServer
 
+LINK_KEY = secrets.token_urlsafe(48)
 MODULES = Path(__file__).parent / "modules"
 
 
@@ -53,6 +55,8 @@ def airflow(home, inbox):
     connection = {"conn_type": "http", "host": "127.0.0.1", "port": inbox.server_port, "password": "let-me-in"}
     settings = {
         "AIRFLOW__MLOPS__ALLOWED_IMPORTS": "sklearn.,slow_parts",
+        "AIRFLOW__MLOPS__LINK_KEY": LINK_KEY,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,reviewer:op,rita:user,una:user,vera:viewer",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(MODULES), os.environ.get("PYTHONPATH")])),
         "AIRFLOW_CONN_OWNER": json.dumps(connection),
     }

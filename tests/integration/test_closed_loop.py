@@ -104,7 +104,8 @@ def test_the_approval_shows_the_verdict_and_records_who_decided(airflow, release
     from mlops_provider.runtime.records import run_records
 
     [record] = [r for r in run_records(Store(home.store), "rain", run_id) if r["phase"] == "approval"]
-    assert record["details"]["by"]["name"] == "reviewer"
+    [decision] = record["details"]["decisions"]
+    assert (decision["by"]["name"], decision["via"], decision["choice"]) == ("reviewer", "airflow", "approved")
 
 
 def test_what_a_task_returns_stays_below_one_kilobyte(airflow, released):
@@ -144,7 +145,7 @@ def test_quiet_traffic_is_no_breach_and_drifted_traffic_gives_one_retraining(air
     assert [d["actions"] for d in decisions] == [[], ["notify", "retrain"], ["notify"], ["notify"]]
     assert "cooldown" in decisions[-1]["why"]
     airflow.wait_for_question("rain", runs[0]["dag_run_id"], "approval")
-    airflow.answer("rain", runs[0]["dag_run_id"], "approval", "Reject")
+    airflow.answer("rain", runs[0]["dag_run_id"], "approval", "Reject", {"reason": "not on a Friday"})
     assert airflow.wait_for_run("rain", runs[0]["dag_run_id"])["state"] == "success"
     assert airflow.tasks("rain", runs[0]["dag_run_id"])["live"]["state"] == "skipped"
     assert read_service(Store(home.store), "rain", "production").primary.version == "1"

@@ -92,7 +92,7 @@ def _check_role(scope: Scope, loc: Location, role: str, *, reachable: bool) -> I
     if role not in roles:
         if not {"roles", f"roles.{role}"} & scope.broken:
             yield _unknown(loc, "role", role, list(roles))
-    elif reachable and not roles[role].notify:
+    elif reachable and not (roles[role].notify or roles[role].links):
         message = f"nothing says how '{role}' is reached"
         yield Finding(loc=loc, code="role", message=message, hint=f"roles: {{{role}: {{notify: [<conn_id>]}}}}")
     elif not reachable and not roles[role].users:

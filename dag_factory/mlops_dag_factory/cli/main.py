@@ -26,6 +26,7 @@ COMMANDS = {
     "serve-key": f"{_PACKAGE}.serve:serve_key",
     "bundle": f"{_PACKAGE}.bundle:bundle",
     "services": f"{_PACKAGE}.services:services",
+    "approve": f"{_PACKAGE}.approve:approve",
     "rollback": f"{_PACKAGE}.rollback:rollback",
 }
 """Name of a command -> 'module:command'."""

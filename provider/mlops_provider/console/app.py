@@ -1,19 +1,23 @@
-"""The console: phase records and reports as pages. Every route asks who you are and whether you may read the DAG."""
+"""The console: phase records, reports, approvals as pages. Every route asks who you are and what you may do."""
 
 from __future__ import annotations
 
 import json
 import mimetypes
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from fastapi import Depends, FastAPI, Header, HTTPException, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from mlops_provider.console import approvals, signed_links
 from mlops_provider.console.pages import record_page
 from mlops_provider.runtime.evaluation.evidently_page import EVIDENTLY, EvidentlyError, drawn
 from mlops_provider.settings import Settings
@@ -32,6 +36,17 @@ _REPORT_POLICY = (
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 app = FastAPI(title="MLOps console", docs_url="/docs", redoc_url=None, openapi_url="/openapi.json")
+app.include_router(approvals.router)
+app.include_router(signed_links.router)
+
+
+@app.exception_handler(HTTPException)
+async def to_login(request: Request, error: HTTPException) -> Response:
+    """Send a browser that is not logged in to the login and back; everyone else gets the error."""
+    page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if error.status_code == HTTPStatus.UNAUTHORIZED and page:
+        return RedirectResponse(get_auth_manager().get_url_login(next_url=str(request.url)))
+    return await http_exception_handler(request, error)
 
 
 @app.get("/dags/{dag_id}/runs/{run_id}/phases/{phase}", dependencies=_MAY_READ)

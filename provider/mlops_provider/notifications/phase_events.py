@@ -27,8 +27,8 @@ class PhaseEventNotifier(BaseNotifier):
 
     `moment` is started, succeeded, failed, skipped or waiting; a phase that a verdict stops is blocked, whether it
     failed or was skipped for it; a release that failed and was undone is rolled back. `to` maps events to targets:
-    HTTP connections that take JSON, or maps of `notifier` and `arguments`. A target that fails is logged and keeps
-    neither the phase nor the others from going on.
+    HTTP connections that take JSON, maps of `conn_id` and the only `user` whom it reaches, or maps of `notifier` and
+    `arguments`. A target that fails is logged and keeps neither the phase nor the others from going on.
     """
 
     def __init__(self, *, workflow: str, phase: str, moment: str, to: Mapping[str, Sequence[Any]]) -> None:
@@ -55,8 +55,10 @@ class PhaseEventNotifier(BaseNotifier):
                 "why": why,
                 "at": _now(),
             }
+            invitation = getattr(context["task"], "invitation", None) if self.moment == "waiting" else None
             for target in self.to.get(event, ()):
-                self._tell(target, message, context)
+                user = str(target.get("user", "")) if isinstance(target, dict) else ""
+                self._tell(target, {**message, **invitation(user)} if invitation else message, context)
 
     def _tell(self, target: Any, message: Mapping[str, Any], context: Context) -> None:
         for pause in (*PAUSES, None):
@@ -80,10 +82,11 @@ class PhaseEventNotifier(BaseNotifier):
 
 def deliver(target: Any, message: Mapping[str, Any], context: Context) -> None:
     """Send a message to one target; raises where it is not taken."""
-    if isinstance(target, str):
+    conn_id = target if isinstance(target, str) else target.get("conn_id")
+    if conn_id:
         from mlops_provider.hooks.webhook import WebhookHook
 
-        WebhookHook(target).post(dict(message))
+        WebhookHook(conn_id).post(dict(message))
         return
     from mlops_provider.imports import import_allowed
 

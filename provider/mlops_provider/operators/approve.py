@@ -239,7 +239,12 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
         self.log.info("%s\nrecord: %s", tally.said(), uri)
         option = self.APPROVE if approved else self.REJECT
         at = datetime.fromisoformat(last.at)
-        event: dict[str, Any] = {"chosen_options": [option], "params_input": {}, "responded_by_user": None, "responded_at": at}
+        event: dict[str, Any] = {
+            "chosen_options": [option],
+            "params_input": {},
+            "responded_by_user": None,
+            "responded_at": at,
+        }
         super().execute_complete(context, event)
         return {"outputs": {}, "verdict": "passed" if approved else "blocked", "record": uri}
 

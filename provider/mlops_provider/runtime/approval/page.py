@@ -108,7 +108,9 @@ def _lineage(evidence: Evidence) -> str:
     sources = [_source(digest, about) for digest, about in list(found["data"]["made_of"].items())[:_MOST_SOURCES]]
     code, model = found["code"], found["model"]
     functions = [
-        f"{escape(name)} <code>{digest[:12]}</code>" for some in code["functions"].values() for name, digest in some.items()
+        f"{escape(name)} <code>{digest[:12]}</code>"
+        for some in code["functions"].values()
+        for name, digest in some.items()
     ]
     facts = [
         ["estimator", escape(str(model.get("estimator", "")))],

@@ -88,10 +88,18 @@ def test_one_rejection_rejects_and_what_comes_after_it_is_refused(store):
         (answer("ana"), DecisionForbiddenError, "ana is an author of this change"),
         (answer("7", name="ana"), DecisionForbiddenError, "ana is an author of this change"),
         (answer("otto"), DecisionForbiddenError, "otto may not decide on this\n  hint: who may: rita, una, vera"),
-        (Decision(choice="rejected", user="una", evidence=SHOWN, via="rest"), DecisionIncompleteError, "needs a reason"),
+        (
+            Decision(choice="rejected", user="una", evidence=SHOWN, via="rest"),
+            DecisionIncompleteError,
+            "needs a reason",
+        ),
         (answer("una", "rejected", "   "), DecisionIncompleteError, "a rejection needs a reason"),
         (answer("una", reason="x" * 2001), DecisionIncompleteError, "2,001 characters, at most 2,000"),
-        (answer("una", evidence=OTHER), EvidenceChangedError, "the evidence ffffffffffff was decided on"),
+        (
+            answer("una", evidence=OTHER),
+            EvidenceChangedError,
+            "evidence ffffffffffff was shown, but what is asked is about version 3 of rain",
+        ),
         (answer("una", evidence=""), EvidenceChangedError, "does not say on which evidence"),
     ],
 )
