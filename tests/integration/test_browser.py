@@ -65,3 +65,61 @@ def test_the_code_page_shows_the_workflow_file(airflow, page):
     page.goto(f"{airflow.url}/dags/full/code")
 
     page.get_by_text("include: [_shared.yaml]").first.wait_for()
+
+
+APPROVED = """
+workflow: shown
+roles: {reviewer: {users: [rita, una], links: {una: owner}}}
+notify: [{on: "approval:waiting", to: role:reviewer}]
+phases:
+  rows: {type: ingest, source: "sklearn:iris"}
+  parts: {type: split, data: rows, stratify: target}
+  model: {type: train, data: parts.train, target: target, estimator: sklearn.naive_bayes.GaussianNB}
+  quality: {type: evaluate, model: model, data: parts.test, gates: ["accuracy > 0.5"], evidently: false}
+  version: {type: register, model: model, after: quality}
+  approval: {type: approve, roles: reviewer, approvals: 2, after: version}
+"""
+
+
+@pytest.fixture(scope="module")
+def waits(airflow, home):
+    (home.workflows / "shown.yaml").write_text(APPROVED)
+    airflow.wait_for_dag("shown")
+    run_id = airflow.trigger("shown")
+    airflow.wait_for_question("shown", run_id, "approval")
+    return run_id
+
+
+def test_people_decide_on_the_page_with_the_evidence_and_by_their_link(airflow, inbox, page, waits):
+    browser = page.context.browser
+    rita = browser.new_context(viewport={"width": 1200, "height": 1500})
+    rita.add_cookies([{"name": "_token", "value": airflow.token("rita"), "url": airflow.url}])
+    hers = rita.new_page()
+    hers.goto(f"{airflow.url}/plugin/approvals")
+    frame = hers.frame_locator("iframe")
+    frame.get_by_role("link", name="Release shown version").click()
+    frame.get_by_text("0 of 2").or_(frame.get_by_text("Nobody has decided")).first.wait_for()
+    shot(hers, "inside")
+    frame.get_by_role("button", name="Reject as rita").click()
+    frame.get_by_role("alert").get_by_text("a rejection needs a reason").wait_for()
+    frame.get_by_label("Reason").fill("as good as the numbers say")
+    frame.get_by_role("button", name="Approve as rita").click()
+    frame.get_by_text("1 of 2 approved").wait_for()
+    assert frame.get_by_text("You have approved it").is_visible()
+    assert frame.get_by_role("button").count() == 0
+
+    [link] = [m["link"] for _, m in inbox.messages if m.get("run") == waits and "link" in m]
+    una = browser.new_context(viewport={"width": 1200, "height": 1500}, color_scheme="dark").new_page()
+    una.goto(link)
+    assert una.get_by_text("as good as the numbers say").is_visible()
+    shot(una, "link")
+    una.get_by_role("button", name="Approve as una").click()
+    una.get_by_text("It was approved by rita, una").wait_for()
+    shot(una, "done")
+
+    assert airflow.wait_for_run("shown", waits)["state"] == "success"
+
+
+def shot(page, name):
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
