@@ -17,6 +17,7 @@ from mlops_dag_factory.spec.approve import ApproveSpec
 from mlops_dag_factory.spec.base import is_template
 from mlops_dag_factory.spec.checkpoint import CheckpointSpec, OverrideSpec
 from mlops_dag_factory.spec.ingest import IngestSpec
+from mlops_dag_factory.spec.release import ReleaseSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 from mlops_dag_factory.spec.train import TrainSpec
 from mlops_provider.assets import data_uri, model_uri
@@ -367,6 +368,8 @@ def _config(node: Node, workflow: Workflow, nodes: Nodes) -> dict[str, Any]:
     config = config_of(phase)
     labels = workflow.monitor.labels if workflow.monitor else None
     if isinstance(phase, IngestSpec) and "predictions" in phase.sources() and phase.labels is None and labels:
+        config["labels"] = labels.model_dump(mode="json", exclude_defaults=True)
+    if isinstance(phase, ReleaseSpec) and phase.metrics and phase.labels is None and labels:
         config["labels"] = labels.model_dump(mode="json", exclude_defaults=True)
     if isinstance(phase, ApproveSpec):
         if not phase.evidence:

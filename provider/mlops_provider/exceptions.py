@@ -171,6 +171,14 @@ class PromotionRefusedError(MlopsError):
     """A version may not become the champion: the champion that it was judged against is no longer the champion."""
 
 
+class ReleaseRefusedError(MlopsError):
+    """A release may not begin or go on: another one is under way, somebody ended it, or releases are frozen."""
+
+
+class ReleaseRolledBackError(MlopsError):
+    """A release was ended and what was live before is live again; the same version would be judged the same."""
+
+
 class RollbackRefusedError(MlopsError):
     """A service cannot go back: there is nothing to go back to, or the model of that version is gone or changed."""
 

@@ -103,6 +103,18 @@ class Outcome:
             raise ConfigError(f"metrics must be finite numbers: {', '.join(bad)}")
 
 
+class PhaseUnfinishedError(BaseException):
+    """Ends a try of a phase that has to wait, before there is a result to record: go on after some seconds.
+
+    It is no `Exception`, so that nothing takes it for a failure.
+    """
+
+    def __init__(self, seconds: float, said: str) -> None:
+        self.seconds = seconds
+        self.said = said
+        super().__init__(said)
+
+
 Inputs = dict[str, "list[Ref]"]
 """Field of the spec -> the references that it names, in order."""
 

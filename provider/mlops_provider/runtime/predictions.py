@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mlops_provider.store.store import Store
 
 FEATURE_PREFIX = "x_"
+_CLOCKS_SECONDS = 300.0
+"""By how much the clocks of servers may differ from ours before a file is left out wrongly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def read_window(
     import duckdb
 
     since = datetime.now(UTC) - size if size is not None else None
-    files, unreadable = _log_files(store, f"{workflow}/predictions/{environment}", version, since, rows)
+    files, unreadable = log_files(store, f"{workflow}/predictions/{environment}", version, since, rows)
     while files:
         with connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
@@ -117,12 +119,13 @@ def labelled(
     return table.rename_columns([names[name] for name in table.column_names])
 
 
-def _log_files(
+def log_files(
     store: Store, key: str, version: str | None, since: datetime | None, rows: int | None
 ) -> tuple[list[Path], list[Path]]:
     """Give the files that may hold the latest predictions, and those that cannot be read.
 
-    Folders are looked at from the newest hour backwards, and no further than needed.
+    Folders are looked at from the newest hour backwards, and no further than needed; files that were written before
+    `since` are left out.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -135,7 +138,7 @@ def _log_files(
         if hour < oldest or (rows is not None and counted >= rows):
             break
         for folder in folders:
-            names = [name for name in store.files.list(folder) if name.endswith(".parquet")]
+            names = [name for name in store.files.list(folder) if name.endswith(".parquet") and _is_young(name, since)]
             local = store.files.local_folder(folder, names)
             for name in names:
                 try:
@@ -145,6 +148,14 @@ def _log_files(
                 else:
                     found.append(local / name)
     return found, unreadable
+
+
+def _is_young(name: str, since: datetime | None) -> bool:
+    """Say whether a file was written after a moment: its name begins with when, in milliseconds of its server."""
+    written = name.partition("-")[0]
+    if since is None or not written.isdigit():
+        return True
+    return int(written) / 1000 >= since.timestamp() - _CLOCKS_SECONDS
 
 
 def _hours(store: Store, key: str, version: str | None) -> Iterator[tuple[str, list[str]]]:
@@ -175,9 +186,12 @@ def _window_query(
     present = columns_of(connection, f"SELECT * FROM {source}")
     names = [FEATURE_PREFIX + name for name in signature.names() if FEATURE_PREFIX + name in present]
     features = "".join(f", {identifier(name)}" for name in names)
+    answer = (
+        "probability, TRY_CAST(prediction" if "prediction" in present else "NULL::DOUBLE AS probability, TRY_CAST(NULL"
+    )
     query = (
-        "SELECT request_id, row, ts, version, latency_ms, status, probability, "
-        f"TRY_CAST(prediction AS {SQL_TYPES[signature.target_type]}) AS prediction{features} FROM {source} "
+        "SELECT request_id, row, ts, version, latency_ms, status, "
+        f"{answer} AS {SQL_TYPES[signature.target_type]}) AS prediction{features} FROM {source} "
         "WHERE role <> 'shadow'"  # nobody got to see a shadow's answer
     )
     if since is not None:
@@ -191,9 +205,10 @@ def _joined(query: str, truth: str, signature: Signature, *, only_labelled: bool
     kind = SQL_TYPES[signature.target_type]
     labels = truth or f"SELECT NULL::VARCHAR AS label_key, 0 AS label_row, NULL::{kind} AS truth WHERE false"
     join = "JOIN" if only_labelled else "LEFT JOIN"
+    answered = " AND p.status < 400" if only_labelled else ""  # nothing is learned from what failed
     return (
         f"SELECT p.*, l.truth FROM ({query}) p {join} ({labels}) l "
-        "ON p.request_id = l.label_key AND p.row = l.label_row ORDER BY p.ts, p.request_id, p.row"
+        f"ON p.request_id = l.label_key AND p.row = l.label_row{answered} ORDER BY p.ts, p.request_id, p.row"
     )
 
 

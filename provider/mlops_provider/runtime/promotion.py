@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from mlops_provider.exceptions import MlopsError
+from mlops_provider.exceptions import MlopsError, PromotionRefusedError
 from mlops_provider.runtime.aliases import actor_of, adopt_champion
 from mlops_provider.runtime.lineage import approvals_of, run_evidence, verdicts_of
 from mlops_provider.store.model_versions import claim_name, read_version
@@ -44,22 +44,37 @@ class Promotion:
         home = claim_name(context.store(), name, context.workflow)
         return cls(context=context, home=home, name=name, version=Holder.of(context.store(), model, actor), actor=actor)
 
-    def reserve(self, wait: timedelta) -> None:
+    def reserve(self, wait: timedelta, *, lasts: timedelta | None = None, least: timedelta = timedelta(0)) -> None:
         """Reserve it for as long as servers may take and a minute; while another is under way, wait for its end.
 
-        PromotionRefusedError when the champion is no longer the one that the version was judged against.
+        `lasts` is how long a release in steps needs it; one that is held already is renewed where `least` is not left
+        of it. PromotionRefusedError when the champion is no longer the one that the version was judged against, or
+        when another promotion takes longer than this one's servers may.
         """
         adopt_champion(self.context, self.home, self.name)
         judged = judgement_of(self.context, self.name, self.version)
-        waiting_for = ""
+        waiting_for, deadline = "", time.monotonic() + (wait + _MARGIN).total_seconds()
         while True:
             store = self.context.store()
             standing = reserve(
-                store, self.home, self.name, self.version, self.actor, judged=judged, lasts=wait + _MARGIN
+                store,
+                self.home,
+                self.name,
+                self.version,
+                self.actor,
+                judged=judged,
+                lasts=lasts or wait + _MARGIN,
+                least=least,
             )
             other = standing.reserved
             if other is None or other.identity == self.actor.identity or self._is(standing.champion):
                 return
+            if time.monotonic() > deadline:
+                raise PromotionRefusedError(
+                    f"version {other.version} of '{self.name}' is being promoted by run {other.run} of '{other.by}', "
+                    f"at the longest until {standing.until}",
+                    hint="wait for its end, then start a new run: this one was judged against another champion",
+                )
             if other.identity != waiting_for:
                 log.info("version %s is being promoted by run %s, until %s", other.version, other.run, standing.until)
                 waiting_for = other.identity

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import PromotionRefusedError
@@ -10,16 +12,50 @@ from mlops_provider.runtime.aliases import mirror_aliases
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.deploy import bring_up, require_registered
 from mlops_provider.runtime.promotion import Promotion
-from mlops_provider.store.services import restore
+from mlops_provider.runtime.rollout.progress import Progress, Waiting
+from mlops_provider.store import rollouts
+from mlops_provider.store.services import Change, now, read_service, restore, set_alternate
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.release import ReleaseSpec
+    from mlops_provider.store.services import Service
+
+log = logging.getLogger(__name__)
 
 
 def run(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Outcome:
+    """Release, and wait in this process for as long as its steps last."""
+    while True:
+        found = advance(config, inputs, context)
+        if isinstance(found, Outcome):
+            return found
+        log.info("%s", found.said)
+        time.sleep(found.seconds)
+
+
+def advance(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Waiting | Outcome:
+    """Do what is due; give how long to wait, or how it ended."""
+    service = read_service(context.store(), context.workflow, config.environment)
+    if config.strategy == "all_at_once" or _is_alone(service, one(inputs, "model", ModelRef), context):
+        return _all_at_once(config, inputs, context)
+    return Progress(config, inputs, context).advance()
+
+
+def _is_alone(service: Service, model: ModelRef, context: RunContext) -> bool:
+    """Say whether there is nothing to release beside: no version is live, or it is this one."""
+    if service.rollout is not None and service.rollout.identity == context.identity:
+        return False
+    if service.change is not None and service.change.id.startswith(f"{context.identity}#"):
+        return False  # this release moved it
+    live = rollouts.without(service).primary
+    return live is None or (live.version == model.version and live.model.digest == model.digest)
+
+
+def _all_at_once(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Outcome:
     """Reserve the promotion, change the record once per run, wait for the servers, and only then complete it."""
     model: ModelRef = one(inputs, "model", ModelRef)
     require_registered(model)
+    rollouts.require_free(read_service(context.store(), context.workflow, config.environment), context.identity)
     promotion = Promotion.of(context, model)
     promotion.reserve(config.wait)
     try:
@@ -32,9 +68,20 @@ def run(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Outcome:
     except PromotionRefusedError as err:
         restore(context.store(), service, err.message)
         raise
+    _let_stand_by(config, context, service)
     odd = mirror_aliases(context, promotion.home, promotion.name)
     previous = service.previous.version if service.previous else None
     before = f"version {previous}" if previous else "nothing"
     summary = f"Version {ref.version} has all traffic of `{ref.name}` (before: {before}) and is the champion."
     details = {"name": promotion.name, "url": url, "previous": previous, "entry": standing.witness(promotion.home)}
     return Outcome(outputs={"service": ref}, summary=" ".join([summary, *odd]), details=details)
+
+
+def _let_stand_by(config: ReleaseSpec, context: RunContext, service: Service) -> None:
+    """Let the version before stand by, or nobody, where that is asked for."""
+    wanted = rollouts.with_alternate(service, config.alternate, service.previous)
+    if wanted.alternate == service.alternate:
+        return
+    change = Change(id=f"{context.identity}#alternate", action="alternate", by=context.owner, at=now())
+    alternate = wanted.alternate.version if wanted.alternate else None
+    set_alternate(context.store(), service.workflow, service.environment, alternate, change)

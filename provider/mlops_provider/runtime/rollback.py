@@ -135,8 +135,10 @@ def _unfinished(store: Store, states: list[Service]) -> bool:
 
 
 def _refuse_live(service: Service, target: ServedVersion) -> None:
+    """Refuse what would change nothing."""
     alone = [version for version in service.versions if version.weight]
-    if len(alone) == 1 and alone[0].model.digest == target.model.digest and alone[0].version == target.version:
+    same = len(alone) == 1 and (alone[0].version, alone[0].model.digest) == (target.version, target.model.digest)
+    if same and service.rollout is None:
         raise RollbackRefusedError(f"{service.name}: version {target.version} has all the traffic already")
 
 

@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mlops_provider.serving.model import Answer, ServedModel
     from mlops_provider.serving.prediction_log import Entry
 
 SCHEMA_VERSION = 2
-ANSWERED = 200
 DICTIONARIES = ["request_id", "model", "version", "digest", "environment", "role", "entity_id"]
 """The columns that repeat; the others are written faster without a dictionary."""
 
 
 def log_table(entries: list[Entry]) -> pa.Table:
-    """Give the entries of one model as a table."""
+    """Give the entries of one model as a table: either answers, or failures, which lack what the model gives."""
     import numpy as np
     import pyarrow as pa
 
     first = entries[0]
+    answers = [entry.answer for entry in entries if entry.answer]
     counts = np.asarray([entry.rows for entry in entries])
     rows = int(counts.sum())
     whose = np.repeat(np.arange(len(entries), dtype=np.int32), counts)
@@ -43,44 +44,51 @@ def log_table(entries: list[Entry]) -> pa.Table:
         "digest": always(first.served.loaded.ref.digest),
         "environment": always(first.environment),
         "role": always(first.role),
-        "prediction": _predictions(entries),
-        "probability": _probabilities(entries, rows),
+        **(
+            {"prediction": _predictions(answers), "probability": _probabilities(answers, first.served)}
+            if answers
+            else {}
+        ),
         "latency_ms": np.asarray([entry.latency_ms for entry in entries])[whose],
-        "status": np.full(rows, ANSWERED, dtype=np.int16),
+        "status": np.asarray([entry.status for entry in entries], dtype=np.int16)[whose],
         "entity_id": pa.array([entry.entity_id or None for entry in entries], pa.string()).take(pa.array(whose)),
     }
-    return pa.table({**columns, **_features(entries)})
+    return pa.table({**columns, **(_features(answers, first.served) if answers else {})})
 
 
-def _predictions(entries: list[Entry]) -> Any:
+def _answered(answers: list[Answer], served: ServedModel) -> dict[str, Any]:
+    return {"prediction": _predictions(answers), "probability": _probabilities(answers, served)}
+
+
+def _predictions(answers: list[Answer]) -> Any:
     """Give one value for each row, or the list of a multilabel model's."""
     import numpy as np
     import pyarrow as pa
 
-    predictions = np.concatenate([entry.answer.predictions for entry in entries])
+    predictions = np.concatenate([answer.predictions for answer in answers])
     return predictions if predictions.ndim == 1 else pa.array(predictions.tolist())
 
 
-def _probabilities(entries: list[Entry], rows: int) -> Any:
+def _probabilities(answers: list[Answer], served: ServedModel) -> Any:
     """Give the probability of the predicted class, or nulls."""
     import numpy as np
     import pyarrow as pa
 
-    given = [entry.answer.probabilities for entry in entries if entry.answer.probabilities is not None]
-    if not given or not entries[0].served.signature.classes:
-        return pa.nulls(rows, pa.float64())
-    predictions = np.concatenate([entry.answer.predictions for entry in entries])
-    places = np.searchsorted(np.asarray(entries[0].served.signature.classes), predictions)
+    given = [answer.probabilities for answer in answers if answer.probabilities is not None]
+    predictions = np.concatenate([answer.predictions for answer in answers])
+    if not given or not served.signature.classes:
+        return pa.nulls(len(predictions), pa.float64())
+    places = np.searchsorted(np.asarray(served.signature.classes), predictions)
     return np.take_along_axis(np.concatenate(given), places[:, None], axis=1)[:, 0]
 
 
-def _features(entries: list[Entry]) -> dict[str, Any]:
+def _features(answers: list[Answer], served: ServedModel) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
 
-    features = entries[0].served.features
-    inputs = [entry.answer.inputs for entry in entries]
+    features = served.features
+    inputs = [answer.inputs for answer in answers]
     types = {"string": pa.string(), "boolean": pa.bool_(), "timestamp": pa.timestamp("us")}
     if not isinstance(inputs[0], pd.DataFrame):
         matrix = np.asfortranarray(np.concatenate(inputs))

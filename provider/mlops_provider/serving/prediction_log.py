@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 1.0
 FLUSH_ROWS = 5000
 QUEUE_ROWS = 100_000
+ANSWERED, FAILED = 200, 500
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One answered request; `at` is in seconds since 1970."""
+    """One request; `at` is in seconds since 1970. One that the version failed to answer has no answer and a status."""
 
     served: ServedModel
     workflow: str
@@ -37,23 +38,25 @@ class Entry:
     request_id: str
     at: float
     latency_ms: float
-    answer: Answer
+    answer: Answer | None
     role: Role = "primary"
     entity_id: str = ""
+    status: int = ANSWERED
 
     @property
     def service(self) -> str:
         """Name of the service."""
         return f"{self.workflow}/{self.environment}"
 
-    def of_shadow(self, served: ServedModel, answer: Answer, latency_ms: float) -> Entry:
-        """Give the entry of the same request as a shadow answered it."""
-        return replace(self, served=served, answer=answer, latency_ms=latency_ms, role="shadow")
+    def of_shadow(self, served: ServedModel, answer: Answer | None, latency_ms: float) -> Entry:
+        """Give the entry of the same request as a shadow answered it, or failed to."""
+        status = ANSWERED if answer else FAILED
+        return replace(self, served=served, answer=answer, latency_ms=latency_ms, role="shadow", status=status)
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
-        return len(self.answer.predictions)
+        """Number of rows; a failure has one."""
+        return len(self.answer.predictions) if self.answer else 1
 
     def folder(self) -> str:
         """Key of the folder that the entry belongs in."""
@@ -104,9 +107,10 @@ class PredictionLog:
     def _flush(self) -> None:
         with self._lock:
             entries, self._entries = self._entries, deque()
-        groups: dict[tuple[str, str, str], list[Entry]] = {}
+        groups: dict[tuple[str, str, str, bool], list[Entry]] = {}
         for entry in entries:
-            groups.setdefault((entry.folder(), entry.served.loaded.ref.digest, entry.role), []).append(entry)
+            kind = (entry.folder(), entry.served.loaded.ref.digest, entry.role, entry.answer is None)
+            groups.setdefault(kind, []).append(entry)
         for (folder, *_), group in groups.items():
             rows = sum(entry.rows for entry in group)
             try:

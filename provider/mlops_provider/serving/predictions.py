@@ -20,7 +20,7 @@ from mlops_provider.serving import answers
 from mlops_provider.serving.answers import RefusedError
 from mlops_provider.serving.limits import ClientLeftError, read_body
 from mlops_provider.serving.payload import Rows, parse_inference, parse_invocation
-from mlops_provider.serving.prediction_log import Entry
+from mlops_provider.serving.prediction_log import ANSWERED, FAILED, Entry
 from mlops_provider.serving.shadows import Asked
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Case:
     role: str = ""
     status: int = 500
     rows: int = 0
+    served: ServedModel | None = None
 
     @property
     def service(self) -> str:
@@ -129,6 +130,8 @@ class Predictions:
             content = answers.error("the server failed; its log says why", f"request id: {case.request_id}")
         finally:
             seconds = time.monotonic() - case.started
+            if case.status >= FAILED:
+                self._log_failure(case, case.status)
             self.telemetry.answered(case.service, case.version, case.role, case.status, case.rows, seconds)
             self.request_log.say(
                 case.status,
@@ -186,7 +189,7 @@ class Predictions:
         served = exact or lineup.choose(case.entity_id or case.request_id)
         if served is None:
             raise RefusedError(503, "there is no model yet")
-        case.version, case.role = served.version.version, lineup.role(served)
+        case.served, case.version, case.role = served, served.version.version, lineup.role(served)
         rows = form.parse(value, served.signature)
         if len(rows.cells) > self.limits.rows:
             raise RefusedError(
@@ -201,7 +204,7 @@ class Predictions:
         except (RequestError, RefusedError):
             raise
         except Exception as err:  # noqa: BLE001 (any failure of the model makes the alternate answer)
-            alternate = _stand_in(case, lineup, served, err)
+            alternate = self._stand_in(case, lineup, served, err)
             given = alternate.features.read(rows)
             return _Predicted(alternate, rows, await self.predictor.predict(alternate, given, case.started))
 
@@ -215,23 +218,29 @@ class Predictions:
         except RequestError:
             raise
         except Exception as err:  # noqa: BLE001 (any failure of the model makes the alternate answer)
-            alternate = _stand_in(case, lineup, served, err)
+            alternate = self._stand_in(case, lineup, served, err)
             found = _Predicted(alternate, rows, alternate.answer(alternate.features.read(rows)))
         return found, orjson.dumps(form.write(found.served, found.answer, case.request_id))
 
+    def _stand_in(self, case: Case, lineup: Lineup, served: ServedModel, err: Exception) -> ServedModel:
+        """Give the alternate that answers instead; without one the failure stays what it is."""
+        alternate = lineup.alternate
+        if alternate is None or alternate is served:
+            raise err
+        _LOG.error("%s: version %s failed, the alternate answers: %s", case.service, served.version.version, err)
+        self._log_failure(case, FAILED)  # the client gets an answer, but not from the version that should give it
+        case.served, case.version, case.role = alternate, alternate.version.version, "fallback"
+        return alternate
+
+    def _log_failure(self, case: Case, status: int) -> None:
+        """Log that a version failed to answer: who looks at the log must see what a version did not do."""
+        if case.host is None or case.served is None:
+            return
+        self.log.append(_entry(case, case.host, case.served, None, status))
+
     def _log(self, case: Case, host: Host, lineup: Lineup, predicted: _Predicted) -> None:
         case.rows = len(predicted.answer.predictions)
-        entry = Entry(
-            predicted.served,
-            host.workflow,
-            host.environment,
-            case.request_id,
-            time.time(),
-            (time.monotonic() - case.started) * 1000,
-            predicted.answer,
-            case.role,  # type: ignore[arg-type]  # the line-up gave it
-            case.entity_id,
-        )
+        entry = _entry(case, host, predicted.served, predicted.answer, ANSWERED)
         self.log.append(entry)
         if lineup.shadow:
             self.shadows.ask(Asked(lineup.shadow, predicted.rows, entry))
@@ -246,15 +255,20 @@ class _Predicted:
     answer: Answer
 
 
-def _stand_in(case: Case, lineup: Lineup, served: ServedModel, err: Exception) -> ServedModel:
-    """Give the alternate that answers instead; without one the failure stays what it is."""
-    alternate = lineup.alternate
-    if alternate is None or alternate is served:
-        raise err
-    failed = served.version.version
-    _LOG.error("%s: version %s failed, the alternate answers: %s", case.service, failed, err)
-    case.version, case.role = alternate.version.version, "fallback"
-    return alternate
+def _entry(case: Case, host: Host, served: ServedModel, answer: Answer | None, status: int) -> Entry:
+    """Give the log's entry of a request."""
+    return Entry(
+        served,
+        host.workflow,
+        host.environment,
+        case.request_id,
+        time.time(),
+        (time.monotonic() - case.started) * 1000,
+        answer,
+        case.role,  # type: ignore[arg-type]  # the line-up gave it
+        case.entity_id,
+        status,
+    )
 
 
 def _checked(given: Any, what: str) -> str:

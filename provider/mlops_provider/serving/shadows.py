@@ -99,37 +99,38 @@ class Shadows:
                     self._answer(group)
                 except Exception:  # noqa: BLE001 (a shadow that fails must fail nothing else)
                     _LOG.exception("a shadow failed")
-                    self._count_errors(group, len(group))
+                    self._failed(group, 0.0)
             with self._lock:
                 self._rows -= rows
 
     def _answer(self, group: list[Asked]) -> None:
         shadow = group[0].shadow
         started = time.perf_counter()
-        readable, inputs, unreadable = [], [], 0
+        readable, inputs, failed = [], [], list[Asked]()
         for asked in group:
             try:
                 inputs.append(shadow.features.read(asked.rows))
                 readable.append(asked)
             except RequestError:  # it takes other features than the version that answered
-                unreadable += 1
+                failed.append(asked)
         answers = shadow.answer_each(inputs) if inputs else []
         latency = (time.perf_counter() - started) * 1000 / max(1, len(group))
-        failed = unreadable
         for asked, answer in zip(readable, answers, strict=True):
             if isinstance(answer, Exception):
-                failed += 1
+                failed.append(asked)
                 continue
             entry = asked.entry
-            different = differing(entry.answer, answer)
+            different = differing(entry.answer, answer) if entry.answer else entry.rows
             self._telemetry.shadowed(entry.service, shadow.version.version, entry.rows, different)
             self._log.append(entry.of_shadow(shadow, answer, latency))
-        self._count_errors(group, failed)
+        self._failed(failed, latency)
 
-    def _count_errors(self, group: list[Asked], failed: int) -> None:
-        if failed:
-            first = group[0]
-            self._telemetry.shadow_failed(first.entry.service, first.shadow.version.version, failed)
+    def _failed(self, group: list[Asked], latency: float) -> None:
+        """Count and log what a shadow failed on."""
+        for asked in group:
+            self._log.append(asked.entry.of_shadow(asked.shadow, None, latency))
+        if group:
+            self._telemetry.shadow_failed(group[0].entry.service, group[0].shadow.version.version, len(group))
 
 
 def differing(one: Answer, other: Answer) -> int:

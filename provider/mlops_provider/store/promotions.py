@@ -60,13 +60,21 @@ def record_version(
 
 
 def reserve(
-    store: Store, home: str, name: str, version: Holder, actor: Actor, *, judged: Judgement | None, lasts: timedelta
+    store: Store,
+    home: str,
+    name: str,
+    version: Holder,
+    actor: Actor,
+    *,
+    judged: Judgement | None,
+    lasts: timedelta,
+    least: timedelta = timedelta(0),
 ) -> Standing:
     """Reserve the promotion of a version that was judged against the champion `judged`; None: nobody knows.
 
-    Nothing happens when the version is the champion already, or is reserved for this actor. While another promotion is
-    under way the standing that is given has its reservation: ask again later. PromotionRefusedError when another
-    version has become the champion since.
+    Nothing happens when the version is the champion already, or is reserved for this actor for at least `least`. While
+    another promotion is under way the standing that is given has its reservation: ask again later.
+    PromotionRefusedError when another version has become the champion since.
     """
 
     def decide(latest: Entry | None) -> Entry | None:
@@ -79,7 +87,7 @@ def reserve(
             return None
         if judged is not None and not judged.holds(champion):
             raise _refused(name, version, judged, champion)
-        if mine and not standing.lapsed():
+        if mine and not standing.lapsed(least):
             return None
         until = (datetime.now(UTC) + lasts).isoformat(timespec="milliseconds")
         payload = {

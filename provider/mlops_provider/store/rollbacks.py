@@ -30,6 +30,8 @@ def rollback_target(states: Sequence[Service], to: str) -> ServedVersion:
         name = states[-1].name if states else "the service"
         raise RollbackRefusedError(f"{name} has no version that is live")
     current = states[-1]
+    if to == PREVIOUS and current.rollout is not None and (stable := current.named().get(current.rollout.stable)):
+        return stable  # a release that is under way is ended
     if to == PREVIOUS:
         found = before_live(states)
         hint = f"versions that it has had: {_listed(states)}; name one, or stop the service"

@@ -56,11 +56,42 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A release that is under way: whose it is, of which version beside which, and where it stands.
+
+    `step` counts from 0, which is loading; `since` is when it began, `until` when nobody can be looking after it any
+    more. `previous` is what was the previous version before it.
+    """
+
+    identity: str
+    run: str
+    by: str
+    strategy: str
+    candidate: str
+    stable: str
+    since: str
+    until: str
+    step: int = 0
+    steps: int = 1
+    previous: ServedVersion | None = None
+
+    def said(self) -> str:
+        """Say where it stands."""
+        return f"{self.strategy}, step {self.step} of {self.steps}" if self.step else f"{self.strategy}, loading"
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Make it from its JSON form."""
+        return cls(**{**value, "previous": _version(value["previous"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The state of a service: what should run. Revision 0: nothing was ever deployed.
 
     `versions` share the traffic by weight. `shadow` answers too, and is compared, never returned. `alternate` stands by
-    and answers where the version that should cannot. `previous` is what a rollback goes back to.
+    and answers where the version that should cannot. `previous` is what a rollback goes back to. `rollout` is the
+    release that is under way.
     """
 
     workflow: str
@@ -70,6 +101,7 @@ class Service:
     shadow: ServedVersion | None = None
     alternate: ServedVersion | None = None
     previous: ServedVersion | None = None
+    rollout: Rollout | None = None
     change: Change | None = None
 
     @property
@@ -98,6 +130,7 @@ class Service:
             "service": self.name,
             "versions": [asdict(version) for version in self.versions],
             **{name: asdict(found) if (found := getattr(self, name)) else None for name in _ROLES},
+            **({"rollout": asdict(self.rollout)} if self.rollout else {}),
             "change": asdict(self.change) if self.change else None,
         }
 
@@ -149,9 +182,10 @@ def set_version(store: Store, workflow: str, environment: str, version: ServedVe
         shadow = current.shadow
         if shadow and shadow.model.digest == version.model.digest:
             shadow = None
-        return _with_versions(replace(current, shadow=shadow), (replace(version, weight=_ALL),))
+        made = replace(current, shadow=shadow, rollout=None)  # a release under way sees that it was overtaken
+        return with_versions(made, (replace(version, weight=_ALL),))
 
-    return _change(store, workflow, environment, change, make)
+    return change_service(store, workflow, environment, change, make)
 
 
 def set_weights(
@@ -182,14 +216,14 @@ def set_weights(
         order = [found.version for found in current.versions if found.version in weights]
         order += [name for name in weights if name not in order]  # who was there stays first: a tie changes nothing
         versions = tuple(replace(known[name], weight=weights[name]) for name in order)
-        return _with_versions(current, versions)
+        return with_versions(current, versions)
 
-    return _change(store, workflow, environment, change, make, after=after)
+    return change_service(store, workflow, environment, change, make, after=after)
 
 
 def set_shadow(store: Store, workflow: str, environment: str, shadow: ModelRef | str | None, change: Change) -> Service:
     """Let a version answer in the shadow, or with None no longer; the state that is reached."""
-    return _change(
+    return change_service(
         store, workflow, environment, change, lambda current: replace(current, shadow=_role(current, shadow))
     )
 
@@ -198,7 +232,7 @@ def set_alternate(
     store: Store, workflow: str, environment: str, alternate: ModelRef | str | None, change: Change
 ) -> Service:
     """Let a version stand by for what cannot answer, or with None no longer; the state that is reached."""
-    return _change(
+    return change_service(
         store, workflow, environment, change, lambda current: replace(current, alternate=_role(current, alternate))
     )
 
@@ -223,7 +257,7 @@ def restore(store: Store, broken: Service, reason: str) -> Service:
     made = broken.change or Change(id="", action="restore", by="", at="")
     change = Change(id=_undone(made.id), action="restore", by=made.by, at=now(), reason=reason)
     try:
-        return _write(store, replace(before, revision=broken.revision, change=change))
+        return write_service(store, replace(before, revision=broken.revision, change=change))
     except ConflictError:
         return read_service(store, broken.workflow, broken.environment)
 
@@ -237,7 +271,7 @@ def _undone(change_id: str) -> str:
     return f"{change_id}#undone"
 
 
-def _change(
+def change_service(
     store: Store,
     workflow: str,
     environment: str,
@@ -256,13 +290,13 @@ def _change(
         if after is not None and current.revision != after:
             raise ConflictError(store.uri(current.key), after)
         try:
-            return _write(store, replace(make(current), change=change))
+            return write_service(store, replace(make(current), change=change))
         except ConflictError:
             time.sleep(_POLL_SECONDS)
     raise ServiceError(f"{workflow}/{environment} is changed by others all the time; try again")
 
 
-def _with_versions(current: Service, versions: tuple[ServedVersion, ...]) -> Service:
+def with_versions(current: Service, versions: tuple[ServedVersion, ...]) -> Service:
     """Give the state with other versions; what had most of the traffic and has no longer is the previous one."""
     before, made = current.primary, replace(current, versions=versions)
     after = made.primary
@@ -300,6 +334,7 @@ def _service(empty: Service, document: Document) -> Service:
             shadow=_version(data.get("shadow")),
             alternate=_version(data.get("alternate")),
             previous=_version(data["previous"]),
+            rollout=Rollout.from_dict(data["rollout"]) if data.get("rollout") else None,
             change=Change(**data["change"]) if data["change"] else None,
         )
     except (KeyError, TypeError, AttributeError) as err:
@@ -311,6 +346,7 @@ def _version(given: Mapping[str, Any] | None) -> ServedVersion | None:
     return ServedVersion.from_dict(given) if given else None
 
 
-def _write(store: Store, service: Service) -> Service:
+def write_service(store: Store, service: Service) -> Service:
+    """Write a state as the revision after the one that it came from; ConflictError when another was first."""
     document = write_document(store, service.key, service.to_dict(), after=service.revision)
     return replace(service, revision=document.revision)

@@ -6,7 +6,7 @@ The chain's subject `model/<name>` carries in the payload of each entry how the 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from mlops_provider.refs import ModelRef
@@ -99,9 +99,9 @@ class Standing:
         """Give where the entry stands and its hash, as records of phases keep it: they witness that it was there."""
         return {"chain": home, "number": self.entry.number, "hash": self.entry.hash} if self.entry else None
 
-    def lapsed(self) -> bool:
-        """Say whether the reservation has outlived its run."""
-        return self.reserved is not None and datetime.fromisoformat(self.until) < datetime.now(UTC)
+    def lapsed(self, within: timedelta = timedelta(0)) -> bool:
+        """Say whether the reservation has outlived its run, or will within some time."""
+        return self.reserved is not None and datetime.fromisoformat(self.until) < datetime.now(UTC) + within
 
 
 _HOLDERS = ("champion", "challenger", "reserved")

@@ -166,7 +166,8 @@ def test_a_model_that_fails_is_answered_for_by_the_alternate(yard, tumours):
 
     assert answer.status_code == 200
     assert answer.headers["x-model-version"] == "1"
-    assert [(entry.role, entry.served.version.version) for entry in entries] == [("fallback", "1")]
+    said = [(entry.role, entry.served.version.version, entry.status) for entry in entries]
+    assert said == [("primary", "2", 500), ("fallback", "1", 200)]  # the failure is on record, the client got an answer
     assert alone.status_code == 500
     assert json.loads(alone.content)["error"] == "the server failed; its log says why"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlops_provider.exceptions import StoreError
+from mlops_provider.runtime.predictions import read_window
 from mlops_provider.serving.model import load_served
 from mlops_provider.serving.payload import Rows
 from mlops_provider.serving.prediction_log import QUEUE_ROWS, Entry, PredictionLog
@@ -182,3 +184,29 @@ def test_a_disk_that_refuses_is_counted_and_forgiven(yard, tumours, served):
 
 def refuse(folder, entries):
     raise StoreError("no space left on device")
+
+
+def test_what_a_version_failed_to_answer_is_in_the_log_with_its_status(yard, tumours, served):
+    log = PredictionLog(yard.store)
+    log.append(entry(served, tumours.head(2)))
+    log.append(replace(entry(served, tumours.head(1)), request_id="b", answer=None, status=500))
+    log.close()
+
+    logged = yard.logged().sort_values(["request_id", "row"])
+    window = read_window(
+        yard.store, "tumour", signature=served.signature, labels=None, locate=str, version="1"
+    ).table.to_pandas()
+
+    assert logged.status.tolist() == window.status.tolist() == [200, 200, 500]
+    assert window.prediction.isna().tolist() == [False, False, True]
+
+
+def test_a_log_of_failures_alone_can_be_read(yard, tumours, served):
+    log = PredictionLog(yard.store)
+    log.append(replace(entry(served, tumours.head(1)), answer=None, status=504))
+    log.close()
+
+    window = read_window(yard.store, "tumour", signature=served.signature, labels=None, locate=str)
+
+    assert window.table["status"].to_pylist() == [504]
+    assert window.table["prediction"].null_count == 1

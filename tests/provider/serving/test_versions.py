@@ -92,6 +92,8 @@ def test_a_shadow_is_asked_compared_and_never_returned(yard, tumours, words):
     assert counted[f"mlops_shadow_differing_rows_total{{{labels}}}"] == different
     assert counted['mlops_shadow_errors_total{service="tumour/production",version="3"}'] == 12
     logged = yard.logged()
+    failed, logged = logged[logged.status != 200], logged[logged.status == 200]
+    assert Counter(zip(failed.role, failed.version, strict=True)) == {("shadow", "3"): 12}
     assert Counter(logged.role) == {"primary": 2 * len(rows), "shadow": len(rows)}
     pairs = logged[logged.role == "shadow"].merge(
         logged[logged.role == "primary"], on=["request_id", "row"], suffixes=("", "_heard")

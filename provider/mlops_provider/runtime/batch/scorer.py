@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.exceptions import ConfigError, DataError, MlopsError
 from mlops_provider.runtime.sql import FLOATS, INTEGERS, require_columns
 from mlops_provider.serving.features import NUMBERS
-from mlops_provider.serving.log_table import ANSWERED
 from mlops_provider.serving.model import Answer, ServedModel, load_served
+from mlops_provider.serving.prediction_log import ANSWERED
 from mlops_provider.store.frame import to_frame
 from mlops_provider.store.services import ServedVersion
 

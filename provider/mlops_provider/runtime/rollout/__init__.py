@@ -1,0 +1,1 @@
+"""Releases in steps: what is measured of each version, how it is judged, and how a release goes on."""

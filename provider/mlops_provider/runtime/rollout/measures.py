@@ -1,0 +1,172 @@
+"""What a release measures: each version's answers in one stretch of the prediction log, in the same window for both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlops_provider.exceptions import DataError
+from mlops_provider.runtime.labels import SQL_TYPES, arrived_labels
+from mlops_provider.runtime.predictions import log_files, signature_of
+from mlops_provider.runtime.rollout.distances import agreement, drift
+from mlops_provider.runtime.sql import closed, columns_of, identifier, literal, said
+from mlops_provider.runtime.table import connect, seal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import duckdb
+
+    from mlops_dag_factory.spec.release import ReleaseSpec
+    from mlops_provider.runtime.contract import RunContext
+    from mlops_provider.store.models import Signature
+    from mlops_provider.store.services import ServedVersion
+
+CANDIDATE, LIVE = "candidate", "live"
+_PLAIN = (
+    "request_id",
+    "row",
+    "ts",
+    "version",
+    "role",
+    "prediction",
+    "probability",
+    "latency_ms",
+    "status",
+    "entity_id",
+)
+_TYPES = {"probability": "DOUBLE"}
+_FAILED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The measures of both versions; what could not be measured is missing, and `open` says why."""
+
+    candidate: dict[str, float] = field(default_factory=dict)
+    live: dict[str, float] = field(default_factory=dict)
+    open: dict[str, str] = field(default_factory=dict)
+
+
+def measure(
+    config: ReleaseSpec, context: RunContext, candidate: ServedVersion, live: ServedVersion | None, since: datetime
+) -> Measured:
+    """Measure both versions on what they were asked since a moment.
+
+    DataError when the SQL of a measure of one's own fails or gives no single number.
+    """
+    store = context.store()
+    shadow = config.strategy == "shadow"
+    files, _ = log_files(store, f"{context.workflow}/predictions/{config.environment}", None, since, None)
+    signature = signature_of(store, candidate)
+    found = Measured()
+    if not files:
+        return found
+    with connect() as connection:
+        source = f"read_parquet([{', '.join(literal(str(file)) for file in files)}], union_by_name = true, "
+        source += "hive_partitioning = false)"
+        present = columns_of(connection, f"SELECT * FROM {source}")
+        for name, version in ((CANDIDATE, candidate), (LIVE, live)):
+            hidden = shadow and name == CANDIDATE
+            wanted = version.version if version else ""
+            where = f"version = {literal(wanted)} AND role {'=' if hidden else '<>'} 'shadow'"
+            where += f" AND ts >= TIMESTAMPTZ {literal(since.isoformat())}"
+            columns = _columns(config, present)
+            connection.execute(f"CREATE TEMP TABLE {name} AS SELECT {columns} FROM {source} WHERE {where}")
+        _labels(connection, config, context, signature)
+        seal(connection)
+        for name, values in ((CANDIDATE, found.candidate), (LIVE, found.live)):
+            values.update(_service(connection, name))
+            values.update(_own(connection, config, name, found))
+        numeric = signature.task in {"regression", "forecasting"}
+        _put(found, "prediction_drift", drift(connection, numeric=numeric), "one of the versions has no predictions")
+        if shadow:
+            tolerance = config.tolerance if numeric else None
+            for name, value in agreement(connection, tolerance=tolerance).items():
+                _put(found, name, value, "the shadow has not been compared yet")
+    return found
+
+
+def _columns(config: ReleaseSpec, present: dict[str, str]) -> str:
+    plain = [
+        identifier(name) if name in present else f"NULL::{_TYPES.get(name, 'VARCHAR')} AS {name}" for name in _PLAIN
+    ]
+    features = [identifier(name) for name in present if name.startswith("x_")] if config.metrics else []
+    return ", ".join([*plain, *features])
+
+
+def _service(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, float]:
+    """Give number of requests, share of those that the version failed, and the latency of the others."""
+    quantiles = ", ".join(
+        f"quantile_cont(latency_ms, {share}) FILTER (WHERE row = 0 AND status < {_FAILED})"
+        for share in (0.5, 0.95, 0.99)
+    )
+    row = connection.execute(
+        f"SELECT count(DISTINCT request_id), count(*), "
+        f"count(DISTINCT request_id) FILTER (WHERE status >= {_FAILED}), {quantiles} FROM {table}"
+    ).fetchone()
+    requests, rows, failed, *latencies = row or (0, 0, 0, None, None, None)
+    found = {"requests": requests, "rows": rows, "error_rate": failed / requests if requests else None}
+    found |= dict(zip(("latency_p50_ms", "latency_p95_ms", "latency_p99_ms"), latencies, strict=True))
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _labels(
+    connection: duckdb.DuckDBPyConnection, config: ReleaseSpec, context: RunContext, signature: Signature
+) -> None:
+    truth = ""
+    if config.labels and config.metrics:
+        truth, _ = arrived_labels(
+            connection,
+            config.labels,
+            target=signature.target,
+            target_type=signature.target_type,
+            locate=context.locate,
+        )
+    nothing = f"SELECT NULL::VARCHAR AS label_key, 0 AS label_row, NULL::{SQL_TYPES[signature.target_type]} AS truth"
+    query = truth or f"{nothing} WHERE false"
+    connection.execute(f"CREATE TEMP TABLE mlops_labels AS {query}")
+
+
+def _own(connection: duckdb.DuckDBPyConnection, config: ReleaseSpec, table: str, found: Measured) -> dict[str, float]:
+    """Give the measures of the workflow's own SQL over the rows of one version."""
+    import duckdb
+
+    values: dict[str, float] = {}
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW predictions AS SELECT p.*, l.truth FROM {table} p "
+        "LEFT JOIN mlops_labels l ON p.request_id = l.label_key AND p.row = l.label_row "
+        f"WHERE p.status < {_FAILED}"
+    )
+    for name, sql in config.metrics.items():
+        try:
+            rows = connection.execute(f"SELECT * FROM ({closed(sql)})").fetchmany(2)
+        except duckdb.Error as err:
+            raise DataError(f"the SQL of metric '{name}' failed: {said(err)}") from err
+        if len(rows) != 1 or len(rows[0]) != 1:
+            raise DataError(f"the SQL of metric '{name}' gives {len(rows)} rows", hint="it must give one number")
+        value = rows[0][0]
+        if value is None:
+            if table == CANDIDATE:
+                found.open[name] = f"'{name}' has no value yet"
+            continue
+        values[name] = _number(name, value)
+    return values
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as err:
+        raise DataError(f"the SQL of metric '{name}' gives {value!r}", hint="it must give one number") from err
+    if not math.isfinite(number):
+        raise DataError(f"the SQL of metric '{name}' gives {number}", hint="it must give a finite number")
+    return number
+
+
+def _put(found: Measured, name: str, value: float | None, why: str) -> None:
+    if value is None or not math.isfinite(value):
+        found.open[name] = why
+    else:
+        found.candidate[name] = value
