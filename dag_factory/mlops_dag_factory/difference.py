@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_dag_factory.errors import Finding
+from mlops_dag_factory.spec.resources import Resources
 from mlops_dag_factory.spec.workflow import ancestors
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ def touched_phases(before: Workflow, after: Workflow) -> list[str]:
 
 def _plain(workflow: Workflow) -> dict[str, Any]:
     data = workflow.model_dump(mode="json")
+    usual = Resources().model_dump(mode="json")
+    for phase in data["phases"].values():
+        if phase["resources"] == usual:
+            del phase["resources"]
     return {**data, "phases": {name: data["phases"][name] for name in workflow.phases}}
 
 

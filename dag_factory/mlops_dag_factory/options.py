@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlops_dag_factory.spec.approve import ApproveSpec
+from mlops_dag_factory.spec.resources import RUNTIMES
 from mlops_dag_factory.teams import teams
 
 if TYPE_CHECKING:
-    from mlops_dag_factory.spec import PhaseOptions, Resources, Workflow
+    from mlops_dag_factory.spec import PhaseOptions, PhaseSpec, Resources, Workflow
 
 DEFAULT_RETRIES = 2
 DEFAULT_RETRY_DELAY = timedelta(seconds=30)
@@ -39,8 +40,20 @@ def airflow_options(workflow: Workflow, phase: PhaseOptions) -> dict[str, Any]:
 
 
 def resources_of(workflow: Workflow, phase: PhaseOptions) -> Resources:
-    """Give the resources of a phase: its own or the workflow's."""
-    return phase.resources if "resources" in phase.model_fields_set else workflow.defaults.resources
+    """Give the resources of a phase: what it does not say itself, the workflow's defaults say."""
+    own, common = phase.resources, workflow.defaults.resources
+    if not own.model_fields_set or not common.model_fields_set:
+        return own if own.model_fields_set else common
+    return common.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+
+
+def place_of(workflow: Workflow, phase: PhaseSpec) -> dict[str, Any]:
+    """Give where a phase runs as its operator takes it; nothing where that is the worker."""
+    resources = resources_of(workflow, phase)
+    if resources.runtime == "inline" or not phase.portable:
+        return {}
+    counted = RUNTIMES[resources.runtime] | {"runtime"}
+    return resources.model_dump(mode="json", exclude_defaults=True, include=set(counted))
 
 
 def pool_of(workflow: Workflow) -> str | None:

@@ -11,7 +11,7 @@ from airflow.sdk import AssetAlias, TaskGroup, TriggerRule
 
 from mlops_dag_factory.nodes import Node, Nodes, config_of, nodes_of
 from mlops_dag_factory.notices import notices
-from mlops_dag_factory.options import airflow_options, cache_of
+from mlops_dag_factory.options import airflow_options, cache_of, place_of
 from mlops_dag_factory.phases import phase_types
 from mlops_dag_factory.spec.approve import ApproveSpec
 from mlops_dag_factory.spec.base import is_template
@@ -110,6 +110,7 @@ class _Builder:
             "overrides": list(node.overrides),
             "prefix": node.prefix,
             "cache": cache_of(node.workflow, node.phase),
+            "place": place_of(node.workflow, node.phase),
         }
         idle = {"on_running": "queue", "cache": False}
         return {name: value for name, value in control.items() if value and value != idle.get(name)}

@@ -88,6 +88,16 @@ class FunctionError(MlopsError):
     retryable = True
 
 
+class PlaceError(MlopsError):
+    """The place where a phase runs (a container engine, a cluster) did not answer, or ended the work; retried."""
+
+    retryable = True
+
+
+class WorkFailedError(MlopsError):
+    """The work of a phase failed in its environment, container or pod, and would fail again."""
+
+
 class CheckpointBlockedError(MlopsError):
     """A checkpoint's verdict is 'blocked' and its `on_fail` says stop."""
 

@@ -41,6 +41,16 @@ _OPTIONS: dict[str, tuple[str, str, str]] = {
         "",
         "registry.example.com/models",
     ),
+    "phase_image": (
+        "Image that phases with runtime docker or kubernetes run in, unless they name another.",
+        "",
+        "registry.example.com/models/training@sha256:…",
+    ),
+    "environments": (
+        "Folder of the virtual environments of phases with runtime venv. Default: mlops/environments in AIRFLOW_HOME.",
+        "",
+        "/var/lib/mlops/environments",
+    ),
     "allowed_operators": (
         "Comma-separated prefixes of the operator classes that phases of type 'operator' may use.",
         "airflow.providers.standard.,mlops_provider.sensors.",

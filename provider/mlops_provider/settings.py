@@ -18,7 +18,8 @@ class Settings:
     `tracking_uri` is MLflow's; `tracking_conn_id` names an Airflow connection that overrides it;
     `data_root` is where relative paths of workflow files count from; `allowed_imports` are the
     prefixes that dotted names in workflow files may have, `trusted_types` the skops types beyond scikit-learn's that
-    models may hold; `base_image` and `image_repository` are what images are made from and where they are kept.
+    models may hold; `base_image` and `image_repository` are what images are made from and where they are kept;
+    `environments` is the folder of the virtual environments of phases, `phase_image` the image of phases in containers.
     """
 
     store_url: str
@@ -29,6 +30,8 @@ class Settings:
     trusted_types: tuple[str, ...]
     base_image: str = ""
     image_repository: str = ""
+    environments: str = ""
+    phase_image: str = ""
 
     @classmethod
     def from_airflow(cls) -> Settings:
@@ -48,6 +51,8 @@ class Settings:
             trusted_types=names_in(get("trusted_types")),
             base_image=get("base_image"),
             image_repository=get("image_repository"),
+            environments=get("environments") or str(airflow_home() / "mlops" / "environments"),
+            phase_image=get("phase_image"),
         )
 
 

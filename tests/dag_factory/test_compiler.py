@@ -189,3 +189,25 @@ def test_the_report_of_a_search_is_an_output_only_where_there_is_a_search():
     plain = tuned.model_copy(update={"tune": None})
 
     assert (tuned.output_kind("search"), plain.output_kind("search")) == ("report", None)
+
+
+def test_where_a_phase_runs_reaches_its_operator_with_the_defaults_beneath():
+    workflow = read_text("""
+workflow: rain
+defaults: {resources: {runtime: docker, image: "lab:1", memory: 2Gi, pool: heavy}}
+phases:
+  days: {type: ingest, source: days.csv, resources: {memory: 4Gi, env: {MODE: wet}}}
+  parts: {type: split, data: days, resources: {runtime: inline}}
+  model: {type: train, data: parts.train, target: wet, estimator: sklearn.svm.SVC}
+  version: {type: register, model: model}
+  live: {type: deploy, model: version}
+""")
+
+    dag = compile_workflow(workflow)
+
+    common = {"runtime": "docker", "image": "lab:1", "memory": "2Gi"}
+    assert dag.get_task("days").place == {**common, "memory": "4Gi", "env": {"MODE": "wet"}}
+    assert dag.get_task("model").place == common
+    assert (dag.get_task("parts").place, dag.get_task("parts").pool) == ({}, "heavy")
+    assert dag.get_task("live").place == {}
+    assert '"memory": "4Gi"' in dag.get_task("days").control_text

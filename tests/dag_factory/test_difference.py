@@ -55,8 +55,7 @@ def test_only_what_means_something_else_is_reported(files):
         "~ schedule.cron: '@daily' -> '@weekly'\n"
         "~ phases.model.parameters.C: 1.0 -> 2.0\n"
         "+ phases.model.parameters.gamma: 'auto'\n"
-        '+ phases.version: {"after": ["quality"], "resources": {"pool_slots": 1, "priority": 1}, '
-        '"type": "register", "model": "model", "challenger": true}\n'
+        '+ phases.version: {"after": ["quality"], "type": "register", "model": "model", "challenger": true}\n'
         "phases whose work may change: model, quality, version\n"
     )
 

@@ -16,6 +16,7 @@ from mlops_dag_factory.checks.groups import check_groups
 from mlops_dag_factory.checks.leaks import check_evaluated_on_training_rows, check_trained_on_test_rows
 from mlops_dag_factory.checks.monitoring import check_labels, check_monitored_service
 from mlops_dag_factory.checks.names import check_names
+from mlops_dag_factory.checks.places import check_places
 from mlops_dag_factory.checks.quotas import check_quotas
 from mlops_dag_factory.checks.references import check_references
 from mlops_dag_factory.checks.releases import check_gated, check_registered
@@ -51,6 +52,7 @@ CHECKS = (
     check_notices,
     check_roles,
     check_required,
+    check_places,
     check_quotas,
     check_trained_on_test_rows,
     check_evaluated_on_training_rows,

@@ -21,7 +21,8 @@ _VALUE = re.compile(r"\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[0-9A-Za-z]{30,}|-----BEG
 _HINT = 'keep it in an Airflow connection and name its conn_id, or read it when it runs: "{{ conn.name.password }}"'
 _TRACES = ("passw", "passphrase", "pwd", "token", "secret", "key", "credential", "akia", "@")
 _PREFIXES = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")
-_NAMES_OF_COLUMNS = {"columns"}
+_HOLD_NAMES = {"columns", "secrets"}
+"""Maps whose keys are columns and variables; the values of `secrets` say where a secret is kept."""
 
 
 def may_hold_secrets(text: str) -> bool:
@@ -47,7 +48,7 @@ def _looks_secret(loc: Location, value: str) -> str:
     keys = [part for part in loc if isinstance(part, str)]
     # a default is the value of the parameter that it stands in
     key = keys[-2] if keys[-1] == "default" and len(keys) > 1 else keys[-1]
-    named = bool(_KEY.fullmatch(key)) and not _NAMES_OF_COLUMNS.intersection(keys[-2:-1])
+    named = bool(_KEY.fullmatch(key)) and not _HOLD_NAMES.intersection(keys[-2:-1])
     if named and value.strip() and "{{" not in value:
         return f"a secret stands in the file: '{key}'"
     if _URL.search(value):

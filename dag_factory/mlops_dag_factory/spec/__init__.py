@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec.operator import OperatorSpec
     from mlops_dag_factory.spec.package import PackageSpec
     from mlops_dag_factory.spec.parameters import ParameterSpec
-    from mlops_dag_factory.spec.phase import NotifySpec, PhaseOptions, PhaseSpec, Resources
+    from mlops_dag_factory.spec.phase import NotifySpec, PhaseOptions, PhaseSpec
     from mlops_dag_factory.spec.predict import PartitionsSpec, PredictSpec
     from mlops_dag_factory.spec.register import RegisterSpec
     from mlops_dag_factory.spec.release import ReleaseSpec
+    from mlops_dag_factory.spec.resources import Resources, TolerationSpec
     from mlops_dag_factory.spec.roles import RoleSpec
     from mlops_dag_factory.spec.rollback import RollbackSpec
     from mlops_dag_factory.spec.schedule import ScheduleSpec
@@ -39,8 +40,8 @@ __all__ = [
     "ApproveSpec", "DeploySpec", "EvaluateSpec", "ExplainSpec", "IngestSpec", "LabelSpec", "MetricSpec", "MonitorSpec",
     "NotifySpec", "OperatorSpec", "PackageSpec", "ParameterSpec", "PartitionsSpec", "PhaseOptions", "PhaseSpec",
     "PredictSpec", "RegisterSpec", "ReleaseSpec", "Resources", "RoleSpec", "RollbackSpec", "ScheduleSpec",
-    "SlicesSpec", "Spec", "SplitSpec", "SubWorkflowSpec", "TestServiceSpec", "TrainSpec", "TransformSpec", "TuneSpec",
-    "ValidateSpec", "Workflow",
+    "SlicesSpec", "Spec", "SplitSpec", "SubWorkflowSpec", "TestServiceSpec", "TolerationSpec", "TrainSpec",
+    "TransformSpec", "TuneSpec", "ValidateSpec", "Workflow",
 ]  # fmt: skip
 _MODULES = {
     "approve": ("ApproveSpec",),
@@ -55,10 +56,11 @@ _MODULES = {
     "operator": ("OperatorSpec",),
     "package": ("PackageSpec",),
     "parameters": ("ParameterSpec",),
-    "phase": ("NotifySpec", "PhaseOptions", "PhaseSpec", "Resources"),
+    "phase": ("NotifySpec", "PhaseOptions", "PhaseSpec"),
     "predict": ("PartitionsSpec", "PredictSpec"),
     "register": ("RegisterSpec",),
     "release": ("ReleaseSpec",),
+    "resources": ("Resources", "TolerationSpec"),
     "rollback": ("RollbackSpec",),
     "roles": ("RoleSpec",),
     "schedule": ("ScheduleSpec",),

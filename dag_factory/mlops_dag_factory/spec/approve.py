@@ -15,6 +15,7 @@ class ApproveSpec(PhaseSpec):
     """People decide, with the evidence in front of them; one rejection, or no answer in time, rejects."""
 
     in_worker: ClassVar = False
+    portable: ClassVar = False
     one_or_many: ClassVar = frozenset({*PhaseSpec.one_or_many, "evidence", "roles"})
 
     type: Literal["approve"] = "approve"

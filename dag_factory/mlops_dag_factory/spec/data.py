@@ -121,6 +121,7 @@ class ValidateSpec(CheckpointSpec):
 
     def nested_references(self) -> Iterator[tuple[tuple[str | int, ...], str, Input]]:
         """Give the datasets that foreign keys and drift rules compare with."""
+        yield from super().nested_references()
         for name, column in self.columns.items():
             if column.references:
                 yield ("columns", name, "references", "data"), column.references.data, _DATASET

@@ -16,6 +16,7 @@ class DeploySpec(PhaseSpec):
 
     outputs: ClassVar = {"service": "service"}
     default_output: ClassVar = "service"
+    portable: ClassVar = False  # it acts on servers that only the worker reaches
 
     type: Literal["deploy"] = "deploy"
     model: ModelReference = Field(description="Registered model version to deploy.")

@@ -20,6 +20,7 @@ class LabelSpec(PhaseSpec):
     outputs: ClassVar = {"data": "dataset"}
     default_output: ClassVar = "data"
     in_worker: ClassVar = False
+    portable: ClassVar = False
 
     type: Literal["label"] = "label"
     data: DataReference = Field(description="Dataset whose rows are labelled.")

@@ -14,6 +14,7 @@ class OperatorSpec(PhaseSpec):
     """Run any Airflow operator as a phase."""
 
     in_worker: ClassVar = False
+    portable: ClassVar = False
 
     type: Literal["operator"] = "operator"
     operator: ImportPath = Field(description="Operator class, as 'package.module.Class'.")

@@ -20,6 +20,7 @@ from mlops_dag_factory.spec.base import (
     SpecError,
     is_template,
 )
+from mlops_dag_factory.spec.resources import Resources
 from mlops_provider.expressions import Expression
 
 if TYPE_CHECKING:
@@ -28,21 +29,8 @@ if TYPE_CHECKING:
 EVENTS = (
     "started", "succeeded", "failed", "skipped", "waiting", "blocked", "breach", "retrain", "released", "rolled_back",
 )  # fmt: skip
+IMAGE_OF = ("resources", "image_of")
 _ON = re.compile(r"(?:(?P<phases>[a-z0-9_*?.]+):)?(?P<events>[a-z_]+(?:\s*,\s*[a-z_]+)*)")
-
-
-class Resources(ParseTimeSpec):
-    """Where a phase runs and what it may use."""
-
-    pool: str | None = Field(
-        default=None, description="Airflow pool that limits how many run at once; default: the team's."
-    )
-    pool_slots: int = Field(default=1, ge=1, description="Slots of the pool that this phase takes.")
-    executor: str | None = Field(
-        default=None, description="Airflow executor for this phase, where several are configured."
-    )
-    queue: str | None = Field(default=None, description="Queue of the executor, where it has queues.")
-    priority: int = Field(default=1, description="Airflow's priority weight.")
 
 
 class NotifierSpec(ParseTimeSpec):
@@ -141,6 +129,8 @@ class PhaseSpec(PhaseOptions):
     """True where the phase gives a verdict."""
     in_worker: ClassVar[bool] = True
     """True where the work is one function in the worker: only such phases may be repeated or share a task."""
+    portable: ClassVar[bool] = True
+    """True where the work can be done elsewhere too: in an environment of its own, a container or a pod."""
 
     type: str
     title: str = Field(default="", description="Name of the phase as people see it.")
@@ -188,8 +178,9 @@ class PhaseSpec(PhaseOptions):
         return found
 
     def nested_references(self) -> Iterable[tuple[tuple[str | int, ...], str, Input]]:
-        """Give the references below the phase's own fields, each with its place in the phase: none by default."""
-        return ()
+        """Give the references below the phase's own fields, each with its place in the phase."""
+        if self.resources.image_of:
+            yield IMAGE_OF, self.resources.image_of, Input(("image",))
 
     def upstream(self) -> list[str]:
         """Give the phases that come first, by reference, by condition or by `after`, each once and in order."""

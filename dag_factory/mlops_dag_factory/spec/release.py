@@ -61,6 +61,7 @@ class ReleaseSpec(PhaseSpec):
 
     outputs: ClassVar = {"service": "service"}
     default_output: ClassVar = "service"
+    portable: ClassVar = False  # it acts on servers that only the worker reaches
 
     type: Literal["release"] = "release"
     model: ModelReference = Field(description="Registered model version to release.")

@@ -16,6 +16,7 @@ class RollbackSpec(PhaseSpec):
 
     outputs: ClassVar = {"service": "service"}
     default_output: ClassVar = "service"
+    portable: ClassVar = False  # it acts on servers that only the worker reaches
 
     type: Literal["rollback"] = "rollback"
     service: ServiceReference | None = Field(

@@ -20,6 +20,7 @@ class SubWorkflowSpec(PhaseSpec):
     """
 
     in_worker: ClassVar = False
+    portable: ClassVar = False
 
     type: Literal["workflow"] = "workflow"
     workflow: WorkflowId = Field(description="Id of the other workflow; inline: of the file <id>.yaml beside this one.")

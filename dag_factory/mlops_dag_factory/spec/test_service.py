@@ -18,6 +18,7 @@ class TestServiceSpec(CheckpointSpec):
     outputs: ClassVar = {"report": "report"}
     one_or_many: ClassVar = frozenset({*CheckpointSpec.one_or_many, "concurrency"})
     default_output: ClassVar = "report"
+    portable: ClassVar = False  # it acts on servers that only the worker reaches
 
     type: Literal["test_service"] = "test_service"
     service: ServiceReference = Field(description="Service to test.")

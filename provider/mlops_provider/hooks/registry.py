@@ -1,4 +1,4 @@
-"""Container registries behind Airflow connections, and keys that are kept as the password of one."""
+"""Container registries behind Airflow connections, and secrets that are kept as the password of one."""
 
 from __future__ import annotations
 
@@ -30,5 +30,8 @@ class RegistryHook(BaseHook):
         """Give the password."""
         connection = self.get_connection(self.conn_id)
         if not connection.password:
-            raise ConfigError(f"connection '{self.conn_id}' has no password", hint="it holds the private key, as PEM")
+            raise ConfigError(
+                f"connection '{self.conn_id}' has no password",
+                hint="it is the secret: a token, or a private key as PEM",
+            )
         return str(connection.password)

@@ -70,3 +70,8 @@ class GroupPhasesOperator(PhaseRendering, BaseOperator):
         if verdict and verdict.status == "blocked" and phase.config.get("on_fail") == "skip":
             return Skip("blocked", "; ".join(verdict.failures()))
         return finished.to_xcom()
+
+    def on_kill(self) -> None:
+        """End the phase that runs elsewhere."""
+        for phase in self.phases:
+            phase.on_kill()

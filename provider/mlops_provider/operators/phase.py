@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from mlops_provider.runtime.contract import RunContext
     from mlops_provider.runtime.phase import Finished
+    from mlops_provider.runtime.places.work import Place
 
 
 class PhaseOperator(PhaseRendering, BaseOperator):
@@ -42,6 +42,9 @@ class PhaseOperator(PhaseRendering, BaseOperator):
     """Module whose `run` does the work, where the phase type is not one of this package's."""
     optional_inputs: ClassVar[bool] = False
     """True where an input that was not given is fine: the phase then says what it makes of it."""
+    worker: int = 0
+    """Number of a worker in the search of a training, counted from 1."""
+    running: Place | None = None
 
     def __init__(
         self,
@@ -84,21 +87,38 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         return {}
 
     def run(self, context: Context) -> Finished:
-        """Do the work in this process."""
-        from mlops_provider.runtime.phase import run_phase
+        """Do the work: in this process, or where the workflow says."""
+        from mlops_provider.operators.places import place_for
+        from mlops_provider.runtime.places.elsewhere import run_elsewhere, run_here
+        from mlops_provider.runtime.places.work import Work
 
-        module, _, name = self.spec.partition(":")
         try:
-            config = getattr(import_module(module), name).model_validate(self.config)
-            inputs = resolve_inputs(self, context)
-            run = replace(run_context(self, context), connections=self.connections(config))
-            finished = run_phase(config, inputs, run, cache=self.cache, function=self.function)
+            work = Work(
+                spec=self.spec,
+                config=self.config,
+                inputs=resolve_inputs(self, context),
+                context=run_context(self, context),
+                function=self.function,
+                worker=self.worker,
+            )
+            config = work.validated()
+            work = replace(work, context=replace(work.context, connections=self.connections(config)))
+            if self.place:
+                self.running, work = place_for(self.place, work)
+                finished = run_elsewhere(work, config, self.running, self.log.info, cache=self.cache)
+            else:
+                finished = run_here(work, config, cache=self.cache)
         except MlopsError as err:
             if err.retryable:
                 raise
             raise AirflowFailException(str(err)) from err
         self.log.info("%s\nrecord: %s", finished.outcome.summary, finished.record_uri)
         return finished
+
+    def on_kill(self) -> None:
+        """End the work where it runs elsewhere."""
+        if self.running is not None:
+            self.running.kill()
 
 
 def run_context(operator: Any, context: Context) -> RunContext:

@@ -48,6 +48,8 @@ class PhaseRendering:
     """What stands before the names of the phases of an inline sub-workflow."""
     cache: bool | float = False
     """True, or the age in seconds up to which an earlier result is taken again."""
+    place: Mapping[str, Any] = {}
+    """Where the phase runs, as its resources say; nothing: in the worker."""
 
     decision: Skip | Exception | None = None
     """Why this phase does not run, once that is decided."""

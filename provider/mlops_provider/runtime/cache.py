@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mlops_provider.exceptions import ConflictError, MlopsError
 from mlops_provider.refs import DatasetRef, ref_from_dict
 from mlops_provider.runtime.contract import Outcome
+from mlops_provider.runtime.outside import Outside, outside_of
 from mlops_provider.runtime.table import scan
 from mlops_provider.store.documents import read_document, write_document
 from mlops_provider.store.store import json_bytes
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from mlops_provider.runtime.contract import Inputs, RunContext
-    from mlops_provider.runtime.outside import Outside
     from mlops_provider.store.store import Store
 
 
@@ -34,6 +34,43 @@ class Hit(NamedTuple):
 
     outcome: Outcome | None
     why: str
+
+
+class Recalled(NamedTuple):
+    """What was looked up before the work begins: the key of the work, what it depends on, and what was found."""
+
+    key: str
+    outside: Outside
+    hit: Hit
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form of a miss, for the process elsewhere that does the work."""
+        return {"key": self.key, "state": self.outside.state, "never": self.outside.never, "why": self.hit.why}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Recalled:
+        """Make it from its JSON form."""
+        return cls(value["key"], Outside(value["state"], value["never"]), Hit(None, value["why"]))
+
+
+def recall(
+    config: BaseModel,
+    inputs: Inputs,
+    context: RunContext,
+    allowed: bool | float,  # noqa: FBT001 (an age or not)
+    environment: Outside | None = None,
+) -> Recalled:
+    """Look up what equal work gave before.
+
+    `environment` is what the outcome depends on where the work is not done by this process: an image, requirements.
+    """
+    outside = Outside({}, OFF)
+    if allowed is not False:
+        outside = outside_of(config, context)
+        if environment is not None:
+            outside = Outside({**outside.state, **environment.state}, outside.never or environment.never)
+    key = content_key(config, inputs, context, outside)
+    return Recalled(key, outside, look_up(key, context, outside, allowed))
 
 
 def content_key(config: BaseModel, inputs: Inputs, context: RunContext, outside: Outside) -> str:

@@ -29,6 +29,7 @@ class RunContext:
     `item` is what a repeated phase works on; its label is part of the phase's name here, as in `model@north`.
     `reason` says why the run exists: the payload of the asset event that triggered it, or who triggered it.
     `base_image` and `image_repository` are the deployment's defaults of images.
+    `place` says where the work is done: its runtime and the image or the requirements there.
     `connections` are the URLs of the databases that the phase reads, by connection id; they hold passwords, so that
     the JSON form, which is recorded, has none of them.
     """
@@ -49,6 +50,7 @@ class RunContext:
     parameters: dict[str, Any] = field(default_factory=dict)
     item: dict[str, Any] = field(default_factory=dict)
     reason: dict[str, Any] = field(default_factory=dict)
+    place: dict[str, Any] = field(default_factory=lambda: {"runtime": "inline"})
     connections: dict[str, str] = field(default_factory=dict, repr=False)
 
     def store(self) -> Store:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from mlops_provider.exceptions import CheckpointBlockedError
-from mlops_provider.refs import DatasetRef
-from mlops_provider.runtime.cache import OFF, content_key, look_up, remember
+from mlops_provider.refs import DatasetRef, ref_from_dict
+from mlops_provider.runtime.cache import Recalled, recall, remember
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now
-from mlops_provider.runtime.outside import Outside, code_of, outside_of
-from mlops_provider.runtime.records import write_record
-from mlops_provider.runtime.usage import Stopwatch
+from mlops_provider.runtime.recording import recording
+from mlops_provider.runtime.records import read_record, write_record
 from mlops_provider.store.versions import add_version
+from mlops_provider.verdicts import Verdict
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from mlops_provider.runtime.contract import PhaseFunction
+    from mlops_provider.store.store import Store
 
 _MODULES = (
     "ingest label validate transform split train evaluate explain package register deploy test_service release "
@@ -46,41 +46,45 @@ class Finished:
             "record": self.record_uri,
         }
 
+    @classmethod
+    def read(cls, store: Store, uri: str) -> Self:
+        """Read what a phase gave from its record, where another process wrote it."""
+        record = read_record(store, uri)
+        outcome = Outcome(
+            outputs={name: ref_from_dict(ref) for name, ref in record["outputs"].items()},
+            metrics=record["metrics"],
+            verdict=Verdict.from_dict(record["verdict"]) if record["verdict"] else None,
+            summary=record["summary"],
+            details=record["details"],
+        )
+        return cls(outcome, uri)
+
 
 def run_phase(
-    config: BaseModel, inputs: Inputs, context: RunContext, *, cache: bool | float = False, function: str = ""
+    config: BaseModel,
+    inputs: Inputs,
+    context: RunContext,
+    *,
+    cache: bool | float = False,
+    function: str = "",
+    recalled: Recalled | None = None,
 ) -> Finished:
     """Do the work of one phase and write its record; failures are recorded and raised.
 
     `cache` is the age in seconds up to which what equal work gave before is taken instead; True for any age.
     `function` is the module whose `run` does the work; default: that of the phase type in `FUNCTIONS`.
+    `recalled` is what was found where the cache was asked already.
 
     A verdict of 'blocked' raises CheckpointBlockedError after the record was written, unless the phase's `on_fail`
     says otherwise: the caller then looks at the verdict.
     """
-    store = context.store()
-    started, watch = now(), Stopwatch()
-    record = {
-        **context.to_dict(),
-        "started": started,
-        "config": config.model_dump(mode="json"),
-        "inputs": {field: [ref.to_dict() for ref in refs] for field, refs in inputs.items()},
-        "code_version": version("airflow-provider-mlops"),
-        "code": code_of(config),
-    }
-    try:
-        outside = outside_of(config, context) if cache is not False else Outside({}, OFF)
-        key = content_key(config, inputs, context, outside)
-        record |= {"key": key, "outside": outside.state}
-        hit = look_up(key, context, outside, cache)
-        record["cache"] = {"hit": hit.outcome is not None, "why": hit.why}
+    with recording(config, inputs, context) as begun:
+        found = recalled or recall(config, inputs, context, cache)
+        record = begun.record
+        record |= {"key": found.key, "outside": found.outside.state}
+        record["cache"] = {"hit": found.hit.outcome is not None, "why": found.hit.why}
         run: PhaseFunction = import_module(function or FUNCTIONS[context.phase_type]).run
-        outcome = hit.outcome or run(config, inputs, context)
-    except Exception as err:
-        failure = {"type": type(err).__name__, "message": str(err)[:4000]}
-        record |= {"status": "failed", "error": failure, "ended": now(), "usage": watch.stop().to_dict()}
-        write_record(store, context, record)
-        raise
+        outcome = found.hit.outcome or run(config, inputs, context)
     blocked = outcome.verdict is not None and outcome.verdict.status == "blocked"
     record |= {
         "status": "blocked" if blocked else "succeeded",
@@ -89,13 +93,12 @@ def run_phase(
         "verdict": outcome.verdict.to_dict() if outcome.verdict else None,
         "summary": outcome.summary,
         "details": outcome.details,
-        "ended": now(),
-        "usage": watch.stop().to_dict(),
+        **begun.end(),
     }
-    finished = Finished(outcome, write_record(store, context, record))
+    finished = Finished(outcome, write_record(context.store(), context, record))
     _add_versions(outcome, context)
-    if hit.outcome is None:
-        remember(key, outcome, finished.record_uri, context, outside)
+    if found.hit.outcome is None:
+        remember(found.key, outcome, finished.record_uri, context, found.outside)
     if outcome.verdict and blocked and getattr(config, "on_fail", None) == "stop":
         reasons = "; ".join(outcome.verdict.failures())
         raise CheckpointBlockedError(f"{context.phase} is blocked: {reasons}", hint=f"record: {finished.record_uri}")

@@ -41,6 +41,8 @@ SERVING = [
     "uvicorn",
 ]
 EDGE = ["fsspec", "numpy", "pandas", "pyarrow", "scikit-learn", "skops"]
+BY_AIRFLOW = ["alembic", "sqlalchemy"]
+"""What phases use for databases and MLflow's, and Airflow brings where it is."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[\w,-]+\])?\s*([=<>!~]=?=?\s*[\w.*+!-]+\s*,?\s*)*")
 _NETWORK = ("network", "timed out", "connection", "error sending request", "Failed to fetch")
@@ -73,7 +75,7 @@ def _libraries(purpose: str) -> list[str]:
         return SERVING if purpose == "serving" else EDGE
     named = [text for text in requires(OURS) or () if "extra ==" not in text]
     names = [match[0] for text in named if (match := _NAME.match(text))]
-    return [name for name in names if not name.startswith("apache-airflow")]
+    return [*(name for name in names if not name.startswith("apache-airflow")), *BY_AIRFLOW]
 
 
 def install(requirements: Sequence[str], target: Path, *, python: str, machine: str) -> list[str]:
@@ -82,42 +84,53 @@ def install(requirements: Sequence[str], target: Path, *, python: str, machine: 
     Dependencies have the versions of this environment wherever the requirements allow. ConfigError: a requirement that
     does not exist or does not fit the others.
     """
-    named = {normal(requirement) for requirement in requirements}
-    here = {normal(each.name): each.version for each in distributions()}
-    constraints = [f"{name}=={found}" for name, found in sorted(here.items()) if name not in named | {OURS}]
-    lists = target.with_name(f"{target.name}.lists")
-    lists.mkdir()
-    (lists / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements))
-    (lists / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
-    command = [
-        _uv(), "pip", "install", "--quiet", "--target", str(target), "--python", sys.executable,
-        "--python-version", python, "--python-platform", f"{machine}-{_GLIBC}", "--only-binary", ":all:",
-        "--link-mode", "copy", "--requirement", str(lists / "requirements.txt"),
-        "--constraint", str(lists / "constraints.txt"),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    shutil.rmtree(lists)
-    if done.returncode:
-        _refuse(done.stderr)
+    uv_install(requirements, target.with_name(f"{target.name}.lists"), "the libraries of the image", [
+        "--target", str(target), "--python", sys.executable, "--python-version", python,
+        "--python-platform", f"{machine}-{_GLIBC}", "--link-mode", "copy",
+    ])  # fmt: skip
     _clean(target)
     return sorted(f"{each.name}=={each.version}" for each in distributions(path=[str(target)]))
 
 
-def _uv() -> str:
+def uv_install(requirements: Sequence[str], lists: Path, what: str, options: Sequence[str]) -> None:
+    """Install wheels by uv, dependencies at the versions of this environment; `lists` is a folder for its input.
+
+    `what` names in messages what is installed. ConfigError: a requirement that does not exist or does not fit.
+    """
+    named = {normal(requirement) for requirement in requirements}
+    here = {normal(each.name): each.version for each in distributions()}
+    constraints = [f"{name}=={found}" for name, found in sorted(here.items()) if name not in named | {OURS}]
+    lists.mkdir()
+    try:
+        (lists / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements))
+        (lists / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
+        command = [
+            uv(), "pip", "install", "--quiet", "--only-binary", ":all:", *options,
+            "--requirement", str(lists / "requirements.txt"), "--constraint", str(lists / "constraints.txt"),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    finally:
+        shutil.rmtree(lists)
+    if done.returncode:
+        _refuse(done.stderr, what)
+
+
+def uv() -> str:
+    """Give the path of uv."""
     beside = Path(sys.executable).with_name("uv")
     found = str(beside) if beside.exists() else shutil.which("uv")
     if not found:
-        raise ConfigError("uv is not installed, which installs an image's libraries", hint="pip install uv")
+        raise ConfigError("uv is not installed, which installs libraries", hint="pip install uv")
     return found
 
 
-def _refuse(said: str) -> None:
+def _refuse(said: str, what: str) -> None:
     text = " ".join(said.split())[-1500:]
     if os.strerror(errno.ENOSPC) in said:
-        raise StoreError(f"the libraries of the image do not fit on this disk: {text}")
+        raise StoreError(f"{what} do not fit on this disk: {text}")
     if "No solution found" not in said and any(word in said for word in _NETWORK):
         raise ImageRegistryError(f"the package registry does not answer: {text}")
-    raise ConfigError(f"the libraries of the image cannot be installed: {text}", hint="see 'requirements'")
+    raise ConfigError(f"{what} cannot be installed: {text}", hint="see 'requirements'")
 
 
 def _clean(target: Path) -> None:
@@ -143,6 +156,11 @@ def copy_ours(target: Path, *, packages: Sequence[str] = ("mlops_provider", "mlo
         if spec is None or spec.origin is None:
             raise ConfigError(f"package '{name}' is not importable here")
         shutil.copytree(Path(spec.origin).parent, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    write_metadata(target)
+
+
+def write_metadata(target: Path) -> None:
+    """Write what `importlib.metadata` needs to know of our own distribution."""
     info = target / f"{OURS.replace('-', '_')}-{version(OURS)}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {OURS}\nVersion: {distribution(OURS).version}\n")
