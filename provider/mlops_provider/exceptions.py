@@ -254,6 +254,12 @@ class ServiceFailedError(ServiceError):
     retryable = False
 
 
+class TargetUnavailableError(MlopsError):
+    """A Docker engine or a cluster did not answer, or another change was made at the same moment."""
+
+    retryable = True
+
+
 class ModelLoadError(MlopsError):
     """A model cannot be loaded: untrusted types, a wrong digest, missing files."""
 

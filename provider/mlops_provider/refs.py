@@ -43,9 +43,27 @@ class ModelRef(Ref):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRef(Ref):
-    """A container image, by digest."""
+    """A container image, by digest; the other fields say which model it serves, where it serves one."""
 
     kind: ClassVar[str] = "image"
+    model_uri: str = ""
+    model_digest: str = ""
+    name: str = ""
+    version: str = ""
+
+    @classmethod
+    def serving(cls, uri: str, digest: str, model: ModelRef | None) -> ImageRef:
+        """Give the reference of an image with the model in it, or of one without."""
+        if model is None:
+            return cls(uri=uri, digest=digest)
+        about = {"name": model.name, "version": model.version}
+        return cls(uri=uri, digest=digest, model_uri=model.uri, model_digest=model.digest, **about)
+
+    def model(self) -> ModelRef | None:
+        """Give the model that the image serves; None where it serves none."""
+        if not self.model_uri:
+            return None
+        return ModelRef(uri=self.model_uri, digest=self.model_digest, name=self.name, version=self.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

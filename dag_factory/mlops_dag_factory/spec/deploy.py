@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from mlops_dag_factory.spec.base import Duration, Environment, ModelReference
+from mlops_dag_factory.spec.base import REFERENCE, Duration, Environment, Input
 from mlops_dag_factory.spec.phase import PhaseSpec
+from mlops_dag_factory.spec.target import TargetSpec
+
+Deployable = Annotated[str, StringConstraints(pattern=REFERENCE), Input(("model", "image"))]
 
 
-class DeploySpec(PhaseSpec):
+class DeploySpec(TargetSpec, PhaseSpec):
     """Make a service run a model version in an environment."""
 
     outputs: ClassVar = {"service": "service"}
@@ -19,8 +22,6 @@ class DeploySpec(PhaseSpec):
     portable: ClassVar = False  # it acts on servers that only the worker reaches
 
     type: Literal["deploy"] = "deploy"
-    model: ModelReference = Field(description="Registered model version to deploy.")
+    model: Deployable = Field(description="Registered model version to deploy, or the image of one.")
     environment: Environment = Field(default="staging", description="Environment to deploy to.")
-    wait: Duration = Field(
-        default=timedelta(minutes=2), description="How long a model server may take to report it healthy."
-    )
+    wait: Duration = Field(default=timedelta(minutes=2), description="How long it may take until it answers.")

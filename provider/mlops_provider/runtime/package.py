@@ -85,15 +85,16 @@ def _image(config: PackageSpec, model: LoadedModel, context: RunContext) -> Outc
             "requirements": parts.pins,
         }
         report = publish_report(context, about, made, model.ref)
+        served = model.ref if config.purpose == "serving" else None
         if config.push:
             name = ImageName.parse(f"{repository}:{tag}")
-            ref = ImageRef(uri=name.at(image.digest), digest=image.digest.removeprefix("sha256:"))
+            ref = ImageRef.serving(name.at(image.digest), image.digest.removeprefix("sha256:"), served)
         elif client is not None:
-            ref = ImageRef(uri=f"{repository}:{tag}", digest=image.config_digest.removeprefix("sha256:"))
+            ref = ImageRef.serving(f"{repository}:{tag}", image.config_digest.removeprefix("sha256:"), served)
         else:
             meta = {**about, "lineage": {"model": model.ref.digest, "identity": context.identity}}
             published = store.publish(context.workflow, "images", image.layout, meta)
-            ref = ImageRef(uri=published.uri, digest=published.digest)
+            ref = ImageRef.serving(published.uri, published.digest, served)
     summary = (
         f"`{repository}:{tag}` for {config.purpose}, {about['bytes'] / 1e6:,.0f} MB, manifest `{image.digest[:19]}`, "
         f"{len(parts.pins)} libraries. Golden rows: {_said(tried)}."

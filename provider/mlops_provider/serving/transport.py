@@ -23,6 +23,7 @@ def http_config(app: ModelServer, options: ServeOptions, grace: int) -> uvicorn.
 
     class Protocol(PatientProtocol):
         patience = options.limits.read_seconds
+        model_server = app
 
     tls: dict[str, Any] = {}
     if options.tls_cert:
@@ -45,6 +46,7 @@ class PatientProtocol(HttpToolsProtocol):
     """Closes a connection whose request's head does not arrive whole within `patience` seconds."""
 
     patience = 10.0
+    model_server: ModelServer
     _head: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -66,6 +68,8 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Take note that the head is there."""
         self._head_came()
+        if self.model_server.draining:  # the client shall ask the next one elsewhere
+            self.headers.append((b"connection", b"close"))
         super().on_headers_complete()
 
     def _wait_for_head(self) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlops_provider.store.documents import Document
     from mlops_provider.store.store import Store
 
-Action = Literal["deploy", "release", "weights", "shadow", "alternate", "rollback", "restore"]
+Action = Literal["deploy", "release", "weights", "shadow", "alternate", "rollback", "restore", "stop"]
 _POLL_SECONDS = 0.2
 _ATTEMPTS = 20
 _ALL = 100
@@ -235,6 +235,15 @@ def set_alternate(
     return change_service(
         store, workflow, environment, change, lambda current: replace(current, alternate=_role(current, alternate))
     )
+
+
+def stop_service(store: Store, workflow: str, environment: str, change: Change) -> Service:
+    """Let nothing answer; what had most of the traffic is the previous version, to come back to."""
+
+    def make(current: Service) -> Service:
+        return replace(current, versions=(), shadow=None, previous=current.primary or current.previous)
+
+    return _change(store, workflow, environment, change, make)
 
 
 def roll_back(

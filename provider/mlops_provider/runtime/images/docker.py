@@ -16,6 +16,7 @@ from mlops_provider.runtime.images.recipe import PORT, ROOT
 from mlops_provider.runtime.images.smoke import read_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mlops_provider.runtime.images.assemble import Image
@@ -23,20 +24,33 @@ if TYPE_CHECKING:
 _TAR = "application/vnd.oci.image.layer.v1.tar"
 
 
-def engine() -> Any:
-    """Connect to the engine that DOCKER_HOST names, by default the one of this machine."""
+def engine(url: str = "", certificates: Mapping[str, str] | None = None) -> Any:
+    """Connect to an engine: at a URL, or that which DOCKER_HOST names, by default the one of this machine.
+
+    `certificates` are the paths `ca_cert`, `client_cert` and `client_key`, for engines that want TLS.
+    """
     try:
         import docker
     except ImportError as err:
         raise MissingExtraError("the Docker SDK", "docker") from err
     try:
-        client = docker.from_env()
+        client = docker.DockerClient(url, tls=_tls(certificates or {})) if url else docker.from_env()
         client.ping()
     except docker.errors.DockerException as err:
         raise ImageRegistryError(
             f"no Docker engine answers: {err}", hint="start it, set DOCKER_HOST, or take builder: oci, which needs none"
         ) from err
     return client
+
+
+def _tls(certificates: Mapping[str, str]) -> Any:
+    import docker
+
+    if not certificates:
+        return False
+    own = (certificates.get("client_cert", ""), certificates.get("client_key", ""))
+    ca_cert = certificates.get("ca_cert")
+    return docker.tls.TLSConfig(client_cert=own if all(own) else None, ca_cert=ca_cert, verify=bool(ca_cert))
 
 
 def base_from_engine(client: Any, name: str, blobs: Path) -> Base | None:

@@ -1,0 +1,1 @@
+"""Where a service runs: one contract (`target.py`) and who keeps it."""
