@@ -26,6 +26,7 @@ from mlops_dag_factory.checks.schedules import check_schedules
 from mlops_dag_factory.checks.scope import Scope
 from mlops_dag_factory.checks.secrets import check_data, may_hold_secrets
 from mlops_dag_factory.checks.sub_workflows import check_sub_workflows
+from mlops_dag_factory.checks.targets import check_images
 from mlops_dag_factory.checks.templates import check_templates, check_unused_parameters
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 
@@ -59,6 +60,7 @@ CHECKS = (
     check_explained_columns,
     check_registered,
     check_gated,
+    check_images,
     check_schedules,
     check_labels,
     check_monitored_service,

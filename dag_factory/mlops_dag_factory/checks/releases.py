@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlops_dag_factory.checks.targets import packaged_model
 from mlops_dag_factory.errors import Finding
-from mlops_dag_factory.spec.base import Reference
 from mlops_dag_factory.spec.deploy import DeploySpec
 from mlops_dag_factory.spec.evaluate import EvaluateSpec
 from mlops_dag_factory.spec.release import ReleaseSpec
@@ -22,7 +22,7 @@ def check_registered(scope: Scope) -> Iterator[Finding]:
     """Yield deployments and releases of a model that no phase registered."""
     for name, phase in scope.workflow.phases.items():
         if isinstance(phase, DeploySpec | ReleaseSpec):
-            source = Reference.parse(phase.model).phase
+            source = packaged_model(phase, scope)
             if isinstance(scope.workflow.phases.get(source), TrainSpec):
                 message = f"'{source}' is a fitted model, not a registered version"
                 hint = f"add a phase {{type: register, model: {source}}} and refer to it"
