@@ -59,11 +59,11 @@ def _counted(wanted: int, status: Mapping[str, Any], pods: list[Mapping[str, Any
     if updated >= wanted and status.get("replicas", 0) <= updated <= available:
         return Progress(status="ready", said=f"{available} of {wanted} replicas answer")
     waiting = next((said for pod in pods if (said := _waits_for(pod))), "")
-    more = f"; {waiting}" if waiting else ""
+    more, new = f"; {waiting}" if waiting else "", sum(map(is_ready, pods))
     if _condition(status, "Progressing").get("reason") == "ProgressDeadlineExceeded":
-        said = f"{available} of {wanted} replicas answered in time{more}"
+        said = f"{new} of {wanted} new replicas answered in time{more}"
         return Progress(status="failed", said=said, again=True)
-    return Progress(status="waiting", said=f"{updated} of {wanted} replicas are new, {available} answer{more}")
+    return Progress(status="waiting", said=f"{updated} of {wanted} replicas are new, {new} of them answer{more}")
 
 
 def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
