@@ -243,7 +243,7 @@ def stop_service(store: Store, workflow: str, environment: str, change: Change) 
     def make(current: Service) -> Service:
         return replace(current, versions=(), shadow=None, previous=current.primary or current.previous)
 
-    return _change(store, workflow, environment, change, make)
+    return change_service(store, workflow, environment, change, make)
 
 
 def roll_back(
