@@ -12,6 +12,7 @@ from mlops_provider.runtime.aliases import mirror_aliases
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.deploy import bring_up, require_registered
 from mlops_provider.runtime.promotion import Promotion
+from mlops_provider.runtime.rollout.abandon import end_abandoned
 from mlops_provider.runtime.rollout.progress import Progress, Waiting
 from mlops_provider.store import rollouts
 from mlops_provider.store.services import Change, now, read_service, restore, set_alternate
@@ -35,7 +36,7 @@ def run(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Outcome:
 
 def advance(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Waiting | Outcome:
     """Do what is due; give how long to wait, or how it ended."""
-    service = read_service(context.store(), context.workflow, config.environment)
+    service = end_abandoned(context, read_service(context.store(), context.workflow, config.environment))
     if config.strategy == "all_at_once" or _is_alone(service, one(inputs, "model", ModelRef), context):
         return _all_at_once(config, inputs, context)
     return Progress(config, inputs, context).advance()

@@ -87,7 +87,11 @@ class Progress:
         judged = self._judge(service, rollout)
         passed = datetime.now(UTC) - datetime.fromisoformat(rollout.since)
         left = stage.lasts - passed
-        if judged.broken or (left <= timedelta(0) and not judged.open) or left <= -self.config.patience:
+        if (
+            (judged.broken and self._promotes)
+            or (left <= timedelta(0) and not judged.open)
+            or left <= -self.config.patience
+        ):
             return None
         every = self.config.every
         wait = min(left, every) if left > timedelta(0) else every
@@ -102,7 +106,7 @@ class Progress:
         states = service_history(self.store, self.context.workflow, self.config.environment)
         ended = rollouts.find_change(states, self._id("rolled_back"))
         if ended is not None and ended.change is not None:
-            raise self._said_rolled_back(ended, ended.change.reason)
+            raise self._recorded(ended, ended.change.reason, {})  # also where that was cut short
         service = self.service()
         if service.rollout is not None and service.rollout.identity == self.context.identity:
             return self._go_on(service, service.rollout)

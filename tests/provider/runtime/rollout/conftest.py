@@ -15,17 +15,40 @@ import pytest
 from tests.provider.conftest import Bench
 
 from mlops_dag_factory.spec import ReleaseSpec
+from mlops_provider.runtime.contract import Outcome
 from mlops_provider.runtime.release import advance
 from mlops_provider.store.chain import Chain
 from mlops_provider.store.service_reports import live_reports
 from mlops_provider.store.services import read_service, service_history
 from mlops_provider.store.standing import read_standing
 
+STEPS = [{"weight": 20, "for": "1s"}, {"weight": 60, "for": "1s"}]
 SOURCE = "sklearn:diabetes"
 GOOD, OTHER = "sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"
 MOVED = "sklearn.dummy.DummyRegressor"
 FRAGILE = "sklearn.linear_model.PoissonRegressor"
 """Overflows where a feature is a thousand times what it was in training."""
+
+
+def canary(**fields):
+    given = {"steps": STEPS, "minimum_requests": 5, "every": "200ms", "wait": "30s", **fields}
+    return ReleaseSpec(model="m", strategy="canary", **given)
+
+
+def until_ended(flow, spec, version, *, ask=30, times=1.0, run_id="run-2", each=lambda: None):
+    """Look and ask until the release has ended; give its outcome."""
+    said = []
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = flow.advance(spec, version, run_id)
+        each()
+        said.append(found)
+        if isinstance(found, Outcome):
+            return found
+        flow.settle()
+        flow.ask(ask, times=times)
+        time.sleep(0.3)
+    raise AssertionError(f"it did not end: {said}")
 
 
 class Fleet:

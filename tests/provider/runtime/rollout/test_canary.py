@@ -7,42 +7,15 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.provider.runtime.rollout.conftest import FRAGILE, MOVED, OTHER
+from tests.provider.runtime.rollout.conftest import FRAGILE, MOVED, OTHER, canary, until_ended
 
 from mlops_dag_factory.spec import ReleaseSpec, RollbackSpec
 from mlops_provider.exceptions import DataError, ReleaseRefusedError, ReleaseRolledBackError, ServiceFailedError
-from mlops_provider.runtime.contract import Outcome
 from mlops_provider.runtime.rollout.measures import measure
 from mlops_provider.runtime.rollout.progress import Waiting
 from mlops_provider.store.model_file import MODEL_FILE
 from mlops_provider.store.rollbacks import before_live
 from mlops_provider.store.services import service_history
-
-STEPS = [{"weight": 20, "for": "1s"}, {"weight": 60, "for": "1s"}]
-
-
-def canary(**fields):
-    given = {"steps": STEPS, "minimum_requests": 5, "every": "200ms", "wait": "30s", **fields}
-    return ReleaseSpec(model="m", strategy="canary", **given)
-
-
-def until(flow, spec, version, wanted, *, ask=30, times=1.0, run_id="run-2"):
-    """Look and ask until the release reaches something; give all that it said."""
-    said = []
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = flow.advance(spec, version, run_id)
-        said.append(found)
-        if wanted(found):
-            return said
-        flow.settle()
-        flow.ask(ask, times=times)
-        time.sleep(0.3)
-    raise AssertionError(f"it did not come to that: {said}")
-
-
-def ended(found):
-    return isinstance(found, Outcome)
 
 
 def test_a_canary_that_holds_grows_and_becomes_the_champion(flow):
@@ -55,7 +28,7 @@ def test_a_canary_that_holds_grows_and_becomes_the_champion(flow):
     flow.settle()
     answers = flow.ask(120)
     seen.append(flow.shares())
-    outcome = until(flow, spec, version, lambda found: seen.append(flow.shares()) or ended(found))[-1]
+    outcome = until_ended(flow, spec, version, each=lambda: seen.append(flow.shares()))
 
     assert isinstance(first, Waiting)
     assert 10 <= (answers.version == "2").sum() <= 40
@@ -77,7 +50,7 @@ def test_errors_of_the_new_version_roll_it_back_at_once_with_the_reason_everywhe
     spec = canary(steps=[{"weight": 50, "for": "1h"}])
 
     with pytest.raises(ReleaseRolledBackError) as ending:
-        until(flow, spec, version, ended, times=1e4)
+        until_ended(flow, spec, version, times=1e4)
 
     said = str(ending.value)
     assert not ending.value.retryable
@@ -107,7 +80,7 @@ def test_predictions_that_move_roll_it_back(flow):
     version = flow.register(MOVED, "run-2")
 
     with pytest.raises(ReleaseRolledBackError, match=r"prediction_drift = 0\.\d+: prediction_drift <= 0.2 does not"):
-        until(flow, canary(watch=["prediction_drift <= 0.2"]), version, ended)
+        until_ended(flow, canary(watch=["prediction_drift <= 0.2"]), version)
 
     assert flow.shares() == {"1": 100}
 
@@ -181,7 +154,7 @@ def test_a_measure_of_ones_own_in_sql_with_labels_decides(flow, tmp_path):
 
     without = flow.advance(spec, version)
     write_labels(labels, flow.name, error=5)
-    outcome = until(flow, spec, version, ended, ask=0)[-1]
+    outcome = until_ended(flow, spec, version, ask=0)
 
     assert "'off' has no value yet" in without.said
     assert "off <= 1.5 * champion.off holds" in outcome.details["steps"][-1]
