@@ -6,12 +6,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding, suggestion
+from mlops_dag_factory.spec.base import is_template
+from mlops_dag_factory.spec.release import ReleaseSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_dag_factory.checks.scope import Scope
     from mlops_dag_factory.errors import Location
+    from mlops_dag_factory.spec.freeze import FreezeSpec
 
 PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 _EXAMPLE = "write five fields (minute hour day month weekday), as '0 3 * * 1', or one of"
@@ -23,6 +26,10 @@ def check_schedules(scope: Scope) -> Iterator[Finding]:
     places: list[tuple[str | None, Location]] = [(schedule.cron, ("schedule", "cron"))]
     if monitor:
         places.append((monitor.schedule, ("monitor", "schedule")))
+    zones: list[tuple[str, Location]] = [(schedule.timezone, ("schedule", "timezone"))]
+    for freeze, where in _freezes(scope):
+        places.append((freeze.cron, (*where, "cron")))
+        zones.append((freeze.timezone, (*where, "timezone")))
     for cron, loc in places:
         if cron is not None and not is_cron(cron):
             hint = f"{suggestion(cron, PRESETS)}{_EXAMPLE} {', '.join(PRESETS)}"
@@ -30,10 +37,21 @@ def check_schedules(scope: Scope) -> Iterator[Finding]:
         elif cron is not None and not fires(cron):
             hint = "look at its day and month: no calendar has such a date"
             yield Finding(loc=loc, code="cron", message=f"'{cron}' never fires", hint=hint)
-    if not is_timezone(schedule.timezone):
-        message = f"'{schedule.timezone[:60]}' is not a time zone"
-        hint = "write an IANA name such as UTC or Europe/Berlin"
-        yield Finding(loc=("schedule", "timezone"), code="timezone", message=message, hint=hint)
+    for zone, loc in zones:
+        if not is_template(zone) and not is_timezone(zone):
+            message = f"'{zone[:60]}' is not a time zone"
+            hint = "write an IANA name such as UTC or Europe/Berlin"
+            yield Finding(loc=loc, code="timezone", message=message, hint=hint)
+
+
+def _freezes(scope: Scope) -> Iterator[tuple[FreezeSpec, Location]]:
+    """Give the freezes of the workflow and of its releases, each with its place."""
+    for index, freeze in enumerate(scope.workflow.freeze):
+        yield freeze, ("freeze", index)
+    for name, phase in scope.workflow.phases.items():
+        if isinstance(phase, ReleaseSpec) and isinstance(phase.freeze, list):
+            for index, freeze in enumerate(phase.freeze):
+                yield freeze, ("phases", name, "freeze", index)
 
 
 @lru_cache(maxsize=1024)

@@ -17,6 +17,7 @@ from mlops_dag_factory.spec.base import (
     SpecError,
     is_template,
 )
+from mlops_dag_factory.spec.freeze import FreezeSpec
 from mlops_dag_factory.spec.labels import LabelsSpec
 from mlops_dag_factory.spec.phase import PhaseSpec
 from mlops_provider.expressions import Expression
@@ -111,6 +112,17 @@ class ReleaseSpec(PhaseSpec):
         default="keep",
         description="Who stands by after it, and answers where the new version fails: who does now, the version "
         "before, or none.",
+    )
+    freeze: list[FreezeSpec] = Field(
+        default_factory=list, description="Times in which this release does not begin; added to the workflow's."
+    )
+    on_freeze: Literal["refuse", "wait"] = Field(
+        default="refuse", description="What a release does that would begin in a freeze: fail, or wait for its end."
+    )
+    override: str = Field(
+        default="",
+        description="Reason to release in spite of a freeze, usually a parameter of the run: "
+        "'{{ parameters.override }}'. It goes into the audit chain with who started the run; empty: none.",
     )
     wait: Duration = Field(
         default=timedelta(minutes=2), description="How long a model server may take to report it healthy."

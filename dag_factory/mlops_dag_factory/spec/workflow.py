@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, StringConstraints, Tag, field_validat
 from mlops_dag_factory.phases import phase_types
 from mlops_dag_factory.source import dump
 from mlops_dag_factory.spec.base import ParseTimeSpec, PhaseId, SpecError, WorkflowId
+from mlops_dag_factory.spec.freeze import FreezeSpec
 from mlops_dag_factory.spec.monitor import MonitorSpec
 from mlops_dag_factory.spec.parameters import ParameterSpec
 from mlops_dag_factory.spec.phase import NotifySpec, PhaseOptions, PhaseSpec
@@ -79,6 +80,9 @@ class Workflow(ParseTimeSpec):
         default_factory=list,
         description="What must come before a release (approval; gates: an evaluation with gates) or exist (monitor). "
         "Usually set by a profile.",
+    )
+    freeze: list[FreezeSpec] = Field(
+        default_factory=list, description="Times in which nothing is released. Usually set by a profile."
     )
     phases: dict[PhaseId, AnyPhase] = Field(min_length=1, description="What is done, by name.")
     monitor: MonitorSpec | None = Field(default=None, description="What is watched in production.")

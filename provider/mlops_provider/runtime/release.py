@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import PromotionRefusedError
@@ -13,6 +14,7 @@ from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.deploy import bring_up, require_registered
 from mlops_provider.runtime.promotion import Promotion
 from mlops_provider.runtime.rollout.abandon import end_abandoned
+from mlops_provider.runtime.rollout.freeze import held_back
 from mlops_provider.runtime.rollout.progress import Progress, Waiting
 from mlops_provider.store import rollouts
 from mlops_provider.store.services import Change, now, read_service, restore, set_alternate
@@ -20,6 +22,9 @@ from mlops_provider.store.services import Change, now, read_service, restore, se
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.release import ReleaseSpec
     from mlops_provider.store.services import Service
+
+_FREEZE_SECONDS = 300.0
+"""How often a release that waits for the end of a freeze looks whether it still has to."""
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +41,21 @@ def run(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Outcome:
 
 def advance(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Waiting | Outcome:
     """Do what is due; give how long to wait, or how it ended."""
+    if waiting := held(config, context):
+        return waiting
     service = end_abandoned(context, read_service(context.store(), context.workflow, config.environment))
     if config.strategy == "all_at_once" or _is_alone(service, one(inputs, "model", ModelRef), context):
         return _all_at_once(config, inputs, context)
     return Progress(config, inputs, context).advance()
+
+
+def held(config: ReleaseSpec, context: RunContext) -> Waiting | None:
+    """Say how long a release waits before it begins, because releases are frozen."""
+    frozen = held_back(config, context)
+    if frozen is None:
+        return None
+    left = (frozen.until - datetime.now(UTC)).total_seconds()
+    return Waiting(max(0.0, min(left, _FREEZE_SECONDS)), str(frozen))
 
 
 def _is_alone(service: Service, model: ModelRef, context: RunContext) -> bool:

@@ -135,6 +135,12 @@ def without(service: Service) -> Service:
     return replace(service, versions=versions, shadow=shadow, previous=rollout.previous, rollout=None)
 
 
+def begun(states: Sequence[Service], identity: str) -> bool:
+    """Say whether a release has changed the service already, and was not undone to be tried again."""
+    ids = [state.change.id for state in states if state.change]
+    return ids.count(identity) > ids.count(f"{identity}#undone")
+
+
 def find_change(states: Sequence[Service], change_id: str) -> Service | None:
     """Find the state that a change made; None where it was never made."""
     return next((state for state in reversed(states) if state.change and state.change.id == change_id), None)

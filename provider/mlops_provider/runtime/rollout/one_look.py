@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_provider.runtime.contract import Inputs, Outcome, PhaseUnfinishedError, RunContext
-from mlops_provider.runtime.release import advance
+from mlops_provider.runtime.release import advance, held
 from mlops_provider.runtime.rollout.progress import Progress, Waiting
 
 if TYPE_CHECKING:
@@ -25,4 +25,4 @@ def run(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Outcome:
 
 def look(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Waiting | None:
     """Say how long there is nothing to do; None where there is something."""
-    return Progress(config, inputs, context).look()
+    return held(config, context) or Progress(config, inputs, context).look()

@@ -114,7 +114,7 @@ class Progress:
             return self._conclude(service, states)
         if done := rollouts.find_change(states, self._id("reported")):
             return self._reported(done)
-        if self._begun(states):
+        if rollouts.begun(states, self.context.identity):
             self._overtaken(service)
         return self._begin(service)
 
@@ -319,10 +319,6 @@ class Progress:
             f"{service.name}: this release was made before and then followed by a {said}; {live} stays",
             hint="start a new run to release the version",
         )
-
-    def _begun(self, states: list[Service]) -> bool:
-        ids = [state.change.id for state in states if state.change]
-        return ids.count(self.context.identity) > ids.count(f"{self.context.identity}#undone")
 
     def _steps(self, states: list[Service]) -> list[str]:
         """Give what was said of each step when it ended."""
