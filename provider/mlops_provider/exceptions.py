@@ -178,7 +178,7 @@ class ChainError(StoreError):
 
 
 class PromotionRefusedError(MlopsError):
-    """A version may not become the champion: the champion that it was judged against is no longer the champion."""
+    """A version may not become the champion: it was judged against another champion, or another was approved."""
 
 
 class ReleaseRefusedError(MlopsError):

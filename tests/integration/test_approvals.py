@@ -13,6 +13,8 @@ import pytest
 from tests.integration.conftest import LINK_KEY
 
 from mlops_provider.decision_link import read_link
+from mlops_provider.runtime.approval.ledger import Decision, decide
+from mlops_provider.runtime.approval.request import latest_request
 from mlops_provider.runtime.records import run_records
 from mlops_provider.store.chain import Chain
 from mlops_provider.store.chain_check import check_chain
@@ -231,8 +233,13 @@ def test_no_answer_in_time_is_a_rejection_in_the_chain(airflow, home, judged):
     assert entry.reason.startswith("nobody has decided until")
 
 
-def test_what_waits_is_shown_to_those_who_may_read_it(people, judged):
-    run_id = judged()
+@pytest.fixture(scope="module")
+def waiting(judged):
+    return judged()
+
+
+def test_what_waits_is_shown_to_those_who_may_read_it(people, waiting):
+    run_id = waiting
 
     items = people.client("rita").get("/approvals").raise_for_status().json()
     [item] = [item for item in items if item["run"] == run_id]
@@ -241,4 +248,17 @@ def test_what_waits_is_shown_to_those_who_may_read_it(people, judged):
     page = httpx.get(f"{people.airflow.url}/mlops{people.path(run_id)}", headers={"Accept": "text/html"}, timeout=60)
     assert page.status_code == 307
     assert "/auth/login" in page.headers["location"]
-    people.decide("rita", run_id, "reject", "enough of this")
+
+
+def test_a_decision_whose_server_died_before_it_told_airflow_is_followed_by_whoever_looks(
+    airflow, home, waiting, people
+):
+    run_id, store = waiting, Store(home.store)
+    request = latest_request(store, "judged", run_id, "approval")
+    said = {"choice": "rejected", "reason": "enough of this", "evidence": request.evidence, "via": "rest"}
+    decide(store, request, Decision(user="rita", **said))
+
+    assert people.asked(run_id)["status"] == "rejected"
+
+    assert airflow.wait_for_run("judged", run_id)["state"] == "success"
+    assert airflow.tasks("judged", run_id)["live"]["state"] == "skipped"

@@ -98,7 +98,7 @@ def test_people_decide_on_the_page_with_the_evidence_and_by_their_link(airflow, 
     hers.goto(f"{airflow.url}/plugin/approvals")
     frame = hers.frame_locator("iframe")
     frame.get_by_role("link", name="Release shown version").click()
-    frame.get_by_text("0 of 2").or_(frame.get_by_text("Nobody has decided")).first.wait_for()
+    frame.get_by_role("button", name="Reject as rita").wait_for()
     shot(hers, "inside")
     frame.get_by_role("button", name="Reject as rita").click()
     frame.get_by_role("alert").get_by_text("a rejection needs a reason").wait_for()
@@ -107,6 +107,9 @@ def test_people_decide_on_the_page_with_the_evidence_and_by_their_link(airflow, 
     frame.get_by_text("1 of 2 approved").wait_for()
     assert frame.get_by_text("You have approved it").is_visible()
     assert frame.get_by_role("button").count() == 0
+    hers.goto(f"{airflow.url}/dags/shown/runs/{waits}/tasks/approval/required_actions")
+    hers.get_by_role("link", name="The evidence, and who has decided").wait_for()
+    shot(hers, "airflow")
 
     [link] = [m["link"] for _, m in inbox.messages if m.get("run") == waits and "link" in m]
     una = browser.new_context(viewport={"width": 1200, "height": 1500}, color_scheme="dark").new_page()

@@ -164,11 +164,12 @@ def _aliases(document: Mapping[str, Any], standing: Standing) -> list[str]:
 
 def _event(entry: Entry) -> dict[str, Any]:
     approvers = ", ".join(each["by"] for each in entry.payload.get("approvals", []))
+    decided_on = ", ".join(each["version"] for each in entry.payload.get("models", []))
     return {
         "entry": entry.number,
         "at": entry.at,
         "what": entry.kind,
-        "version": entry.payload.get("version") or entry.payload.get("put_back", ""),
+        "version": entry.payload.get("version") or entry.payload.get("put_back") or decided_on,
         "from": entry.payload.get("from") or "",
         "by": entry.by,
         "approved by": approvers,

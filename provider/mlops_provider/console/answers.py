@@ -90,7 +90,11 @@ def take(store: Store, question: Question, decision: Decision) -> Tally:
 
 
 def follow(tally: Tally) -> None:
-    """Let Airflow's task go on where people have decided; nothing happens where it went on already."""
+    """Let Airflow's task go on where people have decided; nothing happens where it went on already.
+
+    A process that died between the last decision and this leaves a task that waits for nothing: whoever looks at it
+    next, in whatever way, lets it go on.
+    """
     option = _OPTIONS.get(tally.status)
     if option:
         person, question = tally.entries[-1].payload["by"], tally.request

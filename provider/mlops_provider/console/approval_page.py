@@ -108,7 +108,7 @@ def _rules(tally: Tally) -> str:
         said.append(f"Not the author: {escape(', '.join(request.authors))}.")
     if request.until:
         said.append(f"Without enough answers until {escape(request.until[:16].replace('T', ' '))} UTC it is rejected.")
-    said.append(f"Decided on evidence <code>{request.evidence[:20]}</code>.")
+    said.append(f"The evidence below has the digest <code>{request.evidence[:20]}</code>.")
     return " ".join(said)
 
 

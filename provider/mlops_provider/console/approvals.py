@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from mlops_provider.console.answers import (
     Answer,
     evidence_of,
+    follow,
     open_store,
     question_of,
     read_answer,
@@ -74,6 +75,7 @@ def approval(
     """Give a question with its evidence and how it stands: a page with a form for browsers, otherwise JSON."""
     store = open_store()
     tally = Tally.read(store, question_of(store, dag_id, run_id, phase))
+    follow(tally)
     if _wants_page(accept):
         return _page(store, tally, request, user)
     said = {"evidence_shown": evidence_of(store, tally.request).to_dict(), "why_not": _why_not(tally, user)}
@@ -162,6 +164,7 @@ def _state(store: Store, workflow: str, run: str, phase: str, user: Any) -> dict
     if question is None:
         return {}
     tally = Tally.read(store, question)
+    follow(tally)
     return {**to_json(tally), "why_not": _why_not(tally, user)}
 
 

@@ -17,6 +17,8 @@ from mlops_provider.store.promotions import Judgement, give_up, promote, reserve
 from mlops_provider.store.standing import Actor, Holder, Standing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mlops_provider.refs import ModelRef
     from mlops_provider.runtime.contract import RunContext
     from mlops_provider.runtime.records import Record
@@ -48,9 +50,10 @@ class Promotion:
         """Reserve it for as long as servers may take and a minute; while another is under way, wait for its end.
 
         `lasts` is how long a release in steps needs it; one that is held already is renewed where `least` is not left
-        of it. PromotionRefusedError when the champion is no longer the one that the version was judged against, or
-        when another promotion takes longer than this one's servers may.
+        of it. PromotionRefusedError when the champion is no longer the one that the version was judged against, when
+        people approved another version in this run, or when another promotion takes longer than this one's servers may.
         """
+        refuse_unapproved(run_evidence(self.context), self.name, self.version)
         adopt_champion(self.context, self.home, self.name)
         judged = judgement_of(self.context, self.name, self.version)
         waiting_for, deadline = "", time.monotonic() + (wait + _MARGIN).total_seconds()
@@ -105,6 +108,20 @@ def judgement_of(context: RunContext, name: str, version: Holder) -> Judgement |
             return judged
     document = read_version(context.store(), name, version.version)
     return Judgement(**document["champion"]) if document else None
+
+
+def refuse_unapproved(records: Iterable[Record], name: str, version: Holder) -> None:
+    """Raise PromotionRefusedError where an approval of the run was given to other bytes of this name."""
+    for record in records:
+        if record["phase_type"] != "approve":
+            continue
+        for model in record["details"].get("models", []):
+            if model["name"] == name and model["digest"] != version.digest:
+                raise PromotionRefusedError(
+                    f"{record['phase']} approved version {model['version']} of {name} ({model['digest'][:12]}), "
+                    f"and version {version.version} ({version.digest[:12]}) is to be released",
+                    hint="clear the approval too: people decide on what is released",
+                )
 
 
 def _compared(record: Record, name: str, digest: str) -> Judgement | None:
