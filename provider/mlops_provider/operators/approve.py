@@ -60,7 +60,7 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
         control: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(subject=f"Release {workflow}?", defaults=self.REJECT, params=_form(""), **kwargs)
+        super().__init__(subject=f"Release {workflow}?", defaults=self.REJECT, params=_form(), **kwargs)
         self.workflow = workflow
         self.inputs = dict(inputs or {})
         self.take(control or {})
@@ -84,7 +84,7 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
         self.subject = evidence.question
         self.address = approval_address(context["dag_run"].dag_id, run.run_id, self.phase)
         self.body = self._body(context, evidence, self.request)
-        self.params = ParamsDict(_form(self.request.evidence))
+        self.params = ParamsDict(_form(self.request.evidence, required=self.request.reason == "required"))
         self.assigned_users = [{"id": user, "name": user} for user in self.request.deciders()] or None
         if self.decide is not None:
             choice, reason = self.decide(self.subject, self.body)
@@ -249,11 +249,13 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
         return {"outputs": {}, "verdict": "passed" if approved else "blocked", "record": uri}
 
 
-def _form(evidence: str) -> dict[str, Param]:
-    """Give the fields of Airflow's form."""
+def _form(evidence: str = "", *, required: bool = False) -> dict[str, Param]:
+    """Give the fields of Airflow's form; its buttons wait for every field that may not be empty."""
     only = {"enum": [evidence]} if evidence else {}
+    kind: dict[str, Any] = {"type": "string", "minLength": 1} if required else {"type": ["null", "string"]}
+    why = f"Why: stays on record. {'Every decision' if required else 'A rejection'} needs a reason."
     return {
-        REASON: Param("", type="string", source="task", description="Why: stays on record. A rejection needs one."),
+        REASON: Param("" if required else None, **kind, source="task", description=why),
         EVIDENCE: Param(
             evidence, type="string", source="task", description="Digest of the evidence that is decided on.", **only
         ),
