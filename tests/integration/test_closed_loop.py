@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import httpx
@@ -188,3 +189,13 @@ def test_the_console_asks_who_you_are(airflow, released):
     page = httpx.get(address, headers={"Authorization": token, "Accept": "text/html"})
     assert page.status_code == 200
     assert "roc_auc" in page.text
+    report = re.search(r"/mlops/dags/rain/reports/[^/]+/", page.text)[0]
+    evidently = f"{airflow.url}{report}evidently.html"
+    assert httpx.get(evidently).status_code == 401
+    made = httpx.get(evidently, headers={"Authorization": token}, timeout=60)  # nobody has opened it before
+    assert made.status_code == 200
+    assert "sandbox" in made.headers["Content-Security-Policy"]
+    assert "Classification" in made.text
+    missing = httpx.get(f"{airflow.url}{report}nothing.html", headers={"Authorization": token})
+    assert missing.status_code == 404
+    assert "it has: evidently.parquet, report.html" in missing.text
