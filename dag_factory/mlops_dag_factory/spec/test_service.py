@@ -34,6 +34,13 @@ class TestServiceSpec(CheckpointSpec):
     concurrency: list[Annotated[int, Field(ge=1, le=256)]] = Field(
         default=[4], description="How many requests are in work at once; each level is measured on its own."
     )
+    fuzz: int = Field(
+        default=40,
+        ge=0,
+        le=10_000,
+        description="How many requests are made from the service's OpenAPI document by Schemathesis (extra "
+        "service-test) for each way to predict; they count as contract cases.",
+    )
     soak: Duration | None = Field(default=None, description="How long the service is kept busy, as 5m; default: not.")
     within: Duration = Field(
         default=timedelta(minutes=5), description="How long each measurement but the soak may take at most."

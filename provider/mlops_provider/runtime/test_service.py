@@ -13,6 +13,7 @@ from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.service_test.cases import try_cases
 from mlops_provider.runtime.service_test.champion import Rival, find_rival
 from mlops_provider.runtime.service_test.endpoint import Endpoint
+from mlops_provider.runtime.service_test.fuzz import fuzz
 from mlops_provider.runtime.service_test.load import at_once, in_turn, rows_per_second
 from mlops_provider.runtime.service_test.page import summary_of, write_report
 from mlops_provider.runtime.service_test.parity import golden_mismatches
@@ -91,10 +92,14 @@ def _measure(
     found.metrics["golden_mismatches"] = float(mismatches)
     found.troubles += [first] if first else []
     found.cases = try_cases(endpoint, golden)
+    within = config.within.total_seconds()
+    if config.fuzz:
+        made, left_out = fuzz(endpoint, config.fuzz, time.monotonic() + within)
+        found.cases += made
+        found.left_out += [left_out] if left_out else []
     for kind in ("contract", "robustness"):
         failed = [case for case in found.cases if case.kind == kind and not case.passed]
         found.metrics[f"{kind}_failures"] = float(len(failed))
-    within = config.within.total_seconds()
     sides = [endpoint, *([other] if other else [])]
     series = in_turn(sides, frame, config.requests, time.monotonic() + within)
     found.turns = series[0]

@@ -63,15 +63,18 @@ class Ground:
             time.sleep(0.1)
         raise AssertionError(f"{url} is not ready")
 
-    def misbehave(self, behave):
-        """Start a service that does with each request what `behave(handler, number)` says; give its address."""
+    def misbehave(self, behave, document=None):
+        """Start a service that does with each request what `behave(handler, number)` says; give its address.
+
+        `document` is what it claims to be, as OpenAPI.
+        """
         count = iter(range(10**9))
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                self.say(200, b"{}")
+                self.say(200, json.dumps(document or {}).encode() if self.path == "/openapi.json" else b"{}")
 
             def do_POST(self):
                 self.sent = self.rfile.read(int(self.headers["content-length"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -48,6 +49,8 @@ def test_a_sound_service_passes_beside_its_champion(ground):
     cases = json.loads(ground.report(outcome, "report.json"))["cases"]
     got = {case["name"]: case["got"] for case in cases}
     assert got["'mean radius' = a text"].startswith("422 Unprocessable")
+    for way in ("invocations", "v2/models/flow/infer"):
+        assert got[f"40 requests made from the OpenAPI document to /flow/staging/{way}"] == "documented answers"
     assert "'mean radius'" in got["'mean radius' = a text"]
 
 
@@ -110,6 +113,31 @@ def test_a_service_that_misbehaves_is_blocked_with_what_it_said(ground, behave, 
     assert outcome.verdict.status == "blocked"
     assert said in outcome.verdict.rules[0].why
     assert said.partition("got")[2] in ground.report(outcome)
+
+
+def test_a_service_that_breaks_its_own_document_is_blocked(ground):
+    numbers = {"type": "array", "items": {"type": "number"}}
+    schema = {"type": "object", "required": ["predictions", "cost"], "properties": {"predictions": numbers}}
+    answers = {"200": {"description": "right", "content": {"application/json": {"schema": schema}}}}
+    body = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    ways = {"/invocations": {"post": {"requestBody": body, "responses": answers}}}
+    document = {"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": ways}
+
+    def behave(handler, _):
+        with suppress(TypeError, KeyError, ValueError):
+            return handler.predict()
+        return handler.say(200, b"{}")
+
+    url, _ = ground.misbehave(behave, document)
+
+    outcome = ground.test(ground.deploy(ground.version(), url), gates=["contract_failures == 0"])
+
+    cases = json.loads(ground.report(outcome, "report.json"))["cases"]
+    [made] = [case for case in cases if "OpenAPI" in case["name"]]
+    assert outcome.verdict.status == "blocked"
+    assert made["name"] == "1 requests made from the OpenAPI document to /invocations"
+    assert not made["passed"]
+    assert "Response violates schema" in made["got"]
 
 
 def test_a_slow_service_is_an_error_and_ends_in_time(ground):
