@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import sys
 import threading
 import zipfile
@@ -12,7 +13,7 @@ from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.store.model_file import MODEL_FILE
+from mlops_provider.store.model_file import MODEL_FILE, OWN_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,7 +35,18 @@ def requirements(folder: Path, function: Any = None) -> list[str]:
         modules.add("skops")
     for name in tuple(modules):
         modules.update(_WITH.get(name, ()))
-    return pinned(modules)
+    needs = {_distribution(need): need for need in pinned(modules)}
+    said = folder / OWN_FOLDER / "requirements.txt"  # a model in MLflow's folder says itself what it needs
+    if said.exists():
+        lines = (line.strip() for line in said.read_text(encoding="utf-8").splitlines())
+        needs |= {_distribution(line): line for line in lines if line and not line.startswith(("#", "-"))}
+    return [needs[name] for name in sorted(needs)]
+
+
+def _distribution(requirement: str) -> str:
+    """Give the name of a requirement as PyPI compares it."""
+    name = re.match(r"[A-Za-z0-9._-]*", requirement)
+    return re.sub(r"[-_.]+", "-", name[0] if name else requirement).lower()
 
 
 def pinned(modules: Iterable[str]) -> list[str]:
