@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from mlops_dag_factory.notices import notices
+from mlops_dag_factory.spec import Workflow
 from mlops_provider.notifications.phase_events import PhaseEventNotifier
 
 
@@ -57,3 +59,20 @@ def test_each_target_hears_of_its_events_only(inbox, moment, why, told):
 
     assert {message["event"] for message in inbox} == told
     assert {message["why"] for message in inbox} == {why}
+
+
+def test_a_phase_that_rolls_back_says_so_when_it_succeeds(inbox):
+    workflow = Workflow.model_validate(
+        {
+            "workflow": "w",
+            "notify": [{"on": "*:rolled_back,failed", "to": "owner"}],
+            "phases": {"back": {"type": "rollback", "reason": "wrong"}},
+        }
+    )
+
+    told = notices(workflow, "back", [], kind="rollback")
+    for callback in told["on_success_callback"]:
+        callback.notify({"run_id": "r", "ti": SimpleNamespace(try_number=1), "task": SimpleNamespace(owner="ana")})
+
+    assert told.keys() == {"on_success_callback", "on_failure_callback"}
+    assert [message["event"] for message in inbox] == ["rolled_back"]

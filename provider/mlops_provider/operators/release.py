@@ -29,7 +29,7 @@ class ReleaseModelOperator(PhaseOperator):
         """Do what is due; where the release has to wait, end until then."""
         from mlops_provider.runtime.contract import PhaseUnfinishedError
 
-        if not getattr(self, "place", None):
+        if not self.place:
             self.function = ONE_LOOK  # type: ignore[misc] # of this task: what runs elsewhere waits there
         try:
             return super().execute(context)

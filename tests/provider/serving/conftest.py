@@ -142,8 +142,10 @@ class Yard:
 class Server:
     """`mlops serve` in a process of its own."""
 
-    def __init__(self, store: Store, *arguments: str, log_folder: Path | None = None, wrapper: str = "") -> None:
-        self.port = _free_port()
+    def __init__(
+        self, store: Store, *arguments: str, log_folder: Path | None = None, wrapper: str = "", port: int = 0
+    ) -> None:
+        self.port = port or _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = (log_folder or Path(store.url).parent) / f"server-{self.port}.log"
         command = [sys.executable, *(["-c", wrapper, "mlops"] if wrapper else ["-m", "mlops_dag_factory.cli.main"])]

@@ -28,7 +28,6 @@ def die(*_, **__):
 if where == "while it loads": progress.wait_until_ready = die
 if where == "in a step": progress.judge = die
 if where == "before all traffic": rollouts.finish = die
-if where == "after all traffic": progress.Progress._conclude = die
 if where == "before it is champion": promotion.promote = die
 if where == "before the alias": progress.mirror_aliases = die
 if where == "before a rollback": rollouts.undo = die
@@ -54,7 +53,6 @@ def killed(flow, spec, version, where):
         "while it loads",
         "in a step",
         "before all traffic",
-        "after all traffic",
         "before it is champion",
         "before the alias",
     ],
