@@ -142,6 +142,25 @@ def test_the_samples_compile(file):
     assert set(compile_workflow(workflow).task_dict) == set(workflow.phases)
 
 
+WAITED_FOR = """
+workflow: waited
+roles: {pair: {users: [rita, una, otto], notify: team, links: {una: mail_una}}}
+notify: [{on: "*:waiting,failed", to: role:pair}]
+phases:
+  rows: {type: ingest, source: "sklearn:iris"}
+  yes: {type: approve, roles: pair, approvers: [ana, rita], approvals: 2, after: rows}
+"""
+
+
+def test_a_link_goes_to_its_person_only_where_one_waits_for_them():
+    task = compile_workflow(read_text(WAITED_FOR)).get_task("yes")
+
+    [waiting], [failed] = task.notifiers, task.on_failure_callback
+    assert waiting.to == {"waiting": ["team", {"conn_id": "mail_una", "user": "una"}]}
+    assert failed.to == {"failed": ["team"]}
+    assert (task.config["approvers"], task.config["approvals"]) == (["ana", "rita", "una", "otto"], 2)
+
+
 TUNED = """
 workflow: tuned
 notify: [{on: "model:started,succeeded,failed", to: team}]

@@ -195,33 +195,6 @@ def test_a_link_shows_decides_once_and_is_told_only_to_its_person(airflow, home,
     assert (decision["by"]["name"], decision["reason"], decision["via"]) == ("rita", "too few rows", "link")
 
 
-def test_the_command_line_lists_shows_and_decides(airflow, home, judged, people):
-    run_id = judged()
-
-    def mlops(user, *arguments, answer=""):
-        environment = {**os.environ, "MLOPS_AIRFLOW_TOKEN": airflow.token(user), "MLOPS_AIRFLOW_URL": airflow.url}
-        command = [sys.executable, "-m", "mlops_dag_factory.cli.main", "approve", *arguments]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=60, check=False, input=answer
-        )
-
-    listed = mlops("una", "judged")
-    author = mlops("admin", "judged", run_id, "--yes")
-    doubtful = mlops("una", "judged", run_id, answer="n\n")
-    una = mlops("una", "judged", run_id, answer="y\n")
-    rita = mlops("rita", "judged", run_id, "--evidence", people.asked(run_id)["evidence"], "--json")
-
-    assert f"judged {run_id} approval: Release judged version" in listed.stdout
-    assert "you may decide" in listed.stdout
-    assert (author.returncode, "admin is an author" in author.stderr) == (1, True)
-    assert (doubtful.returncode, una.returncode) == (1, 0), una.stderr
-    assert "quality: passed" in una.stdout
-    assert "1 of 2 approved" in una.stdout
-    assert json.loads(rita.stdout)["status"] == "approved", rita.stderr
-    assert airflow.wait_for_run("judged", run_id)["state"] == "success"
-    assert [d["via"] for d in record_of(home, "judged", run_id)["details"]["decisions"]] == ["rest", "rest"]
-
-
 def test_no_answer_in_time_is_a_rejection_in_the_chain(airflow, home, judged):
     run_id = airflow.trigger("brief")
     assert airflow.wait_for_run("brief", run_id)["state"] == "success"
@@ -250,15 +223,39 @@ def test_what_waits_is_shown_to_those_who_may_read_it(people, waiting):
     assert "/auth/login" in page.headers["location"]
 
 
+def test_the_command_line_lists_shows_and_decides(airflow, waiting):
+    def mlops(user, *arguments, answer=""):
+        environment = {**os.environ, "MLOPS_AIRFLOW_TOKEN": airflow.token(user), "MLOPS_AIRFLOW_URL": airflow.url}
+        command = [sys.executable, "-m", "mlops_dag_factory.cli.main", "approve", *arguments]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False, input=answer
+        )
+
+    listed = mlops("una", "judged")
+    author = mlops("admin", "judged", waiting, "--yes")
+    doubtful = mlops("una", "judged", waiting, answer="n\n")
+    stale = mlops("una", "judged", waiting, "--evidence", "0" * 64)
+    sure = mlops("una", "judged", waiting, "--yes", "--reason", "fine", "--json")
+
+    assert f"judged {waiting} approval: Release judged version" in listed.stdout
+    assert "you may decide" in listed.stdout
+    assert (author.returncode, "admin is an author" in author.stderr) == (1, True)
+    assert (doubtful.returncode, "quality: passed" in doubtful.stdout) == (1, True)
+    assert (stale.returncode, "was shown, but what is asked" in stale.stderr) == (1, True)
+    assert json.loads(sure.stdout)["said"] == "1 of 2 approved", sure.stderr
+
+
 def test_a_decision_whose_server_died_before_it_told_airflow_is_followed_by_whoever_looks(
     airflow, home, waiting, people
 ):
     run_id, store = waiting, Store(home.store)
     request = latest_request(store, "judged", run_id, "approval")
-    said = {"choice": "rejected", "reason": "enough of this", "evidence": request.evidence, "via": "rest"}
+    said = {"choice": "approved", "evidence": request.evidence, "via": "rest"}
     decide(store, request, Decision(user="rita", **said))
 
-    assert people.asked(run_id)["status"] == "rejected"
+    assert people.asked(run_id)["status"] == "approved"
 
     assert airflow.wait_for_run("judged", run_id)["state"] == "success"
-    assert airflow.tasks("judged", run_id)["live"]["state"] == "skipped"
+    assert airflow.tasks("judged", run_id)["live"]["state"] == "success"
+    decisions = record_of(home, "judged", run_id)["details"]["decisions"]
+    assert [(d["by"]["name"], d["reason"]) for d in decisions] == [("una", "fine"), ("rita", "")]

@@ -84,7 +84,12 @@ def _check_number(scope: Scope, name: str, phase: ApproveSpec) -> Iterator[Findi
         if users and not isinstance(phase.approvals, str) and phase.approvals > len(users):
             message = f"{phase.approvals} approvals are needed, but {len(users)} may decide: {', '.join(sorted(users))}"
             loc: Location = ("phases", name, "approvals")
-            yield Finding(loc=loc, code="role", message=message, hint="name more approvers; the author counts out")
+            yield Finding(
+                loc=loc,
+                code="role",
+                message=message,
+                hint="name more approvers, or ask for fewer; the author of a run does not count",
+            )
 
 
 def _check_role(scope: Scope, loc: Location, role: str, *, reachable: bool) -> Iterator[Finding]:

@@ -85,7 +85,8 @@ class AskParametersOperator(PhaseRendering, HITLOperator):
             self.log.warning("the answer was not taken: %s", wrong)
             return super().execute(context)
         user = event["responded_by_user"]
-        return self._finish(context, values, user["name"] if user else "the default: nobody answered in time")
+        by = user["name"] if user else "the default: nobody answered in time"
+        return self._finish(context, values, by, user=user["name"] if user else "")
 
     def _wrong(self, values: Mapping[str, Any]) -> str:
         found = []
@@ -100,7 +101,7 @@ class AskParametersOperator(PhaseRendering, HITLOperator):
                 found.append(f"{name}: {str(err).splitlines()[0]}")
         return "; ".join(found)
 
-    def _finish(self, context: Context, values: dict[str, Any], by: str) -> dict[str, Any]:
+    def _finish(self, context: Context, values: dict[str, Any], by: str, *, user: str = "") -> dict[str, Any]:
         from mlops_provider.runtime.records import note
 
         if wrong := self._wrong(values):
@@ -111,7 +112,7 @@ class AskParametersOperator(PhaseRendering, HITLOperator):
             started=context["ti"].start_date.isoformat(),
             summary=f"{said}; from {by}.",
             config={"asked": list(self.schemas)},
-            details={"values": values, "by": by},
+            details={"values": values, "by": by, "user": user},
         )
         return {"outputs": {}, "verdict": None, "record": uri, "values": values}
 

@@ -106,9 +106,9 @@ def publish(context: RunContext, evidence: Evidence) -> ReportRef:
 
 def authors_of(context: RunContext, records: Iterable[Record]) -> list[str]:
     """Give whose change it is: who started the run, and who answered for its parameters. A run by plan has none."""
-    people = [str(context.reason.get("by") or "")] if "payload" not in context.reason else []
-    people += [str(record["details"].get("by", "")) for record in records if record["phase_type"] == "ask"]
-    return list(dict.fromkeys(name for name in people if name and ":" not in name and " " not in name))
+    people = [str(context.reason.get("by") or "")]
+    people += [str(record["details"].get("user") or "") for record in records if record["phase_type"] == "ask"]
+    return list(dict.fromkeys(name for name in people if name))
 
 
 def _started(context: RunContext) -> str:

@@ -105,10 +105,10 @@ def test_the_author_is_who_started_the_run_and_a_run_by_plan_or_drift_has_none(b
 
 
 def test_who_answered_for_the_parameters_is_an_author_too_and_defaults_are_not(bench):
-    for phase, by in (("model.ask", "una"), ("rows.ask", "the default: nobody answered in time")):
-        note(bench.context(phase, "ask", run_id="run-3"), started="2026", summary="", details={"by": by})
+    for phase, user in (("model.ask", "Una Berg"), ("rows.ask", "")):
+        note(bench.context(phase, "ask", run_id="run-3"), started="2026", summary="", details={"user": user})
 
-    assert gather(context(bench, run_id="run-3"), []).authors == ("ana", "una")
+    assert gather(context(bench, run_id="run-3"), []).authors == ("ana", "Una Berg")
 
 
 def test_a_phase_that_did_not_run_and_text_that_looks_like_html_are_shown_as_that(bench):
