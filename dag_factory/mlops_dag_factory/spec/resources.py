@@ -11,22 +11,25 @@ from mlops_dag_factory.spec.base import Duration, ParseTimeSpec, PhaseId, SpecEr
 
 Runtime = Literal["inline", "venv", "docker", "kubernetes"]
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_QUANTITY = re.compile(r"[1-9]\d{0,8}(\.\d{1,3})?(Ki|Mi|Gi|Ti|k|M|G|T)?")
+_MEMORY = re.compile(r"[1-9]\d{0,8}(Ki|Mi|Gi|Ti|k|M|G|T)")
+_CPU = re.compile(r"[1-9]\d{0,3}(\.\d{1,3})?|0\.\d{0,2}[1-9]|[1-9]\d{0,5}m")
 _PYTHON = re.compile(r"3\.\d{1,2}")
 
 
-def _matching(pattern: re.Pattern[str], what: str, hint: str) -> BeforeValidator:
+def _matching(pattern: re.Pattern[str], what: str, hint: str, *, numbers: bool = False) -> BeforeValidator:
     def match(value: object) -> object:
-        if not isinstance(value, str) or pattern.fullmatch(value) is None:
+        text = str(value) if numbers and isinstance(value, int | float) else value
+        if not isinstance(text, str) or pattern.fullmatch(text) is None:
             raise SpecError(f"'{value}' is not {what}", hint=hint)
-        return value
+        return text
 
     return BeforeValidator(match)
 
 
 VariableName = Annotated[str, _matching(_VARIABLE, "the name of an environment variable", "as LAKE_TOKEN")]
-Quantity = Annotated[str, _matching(_QUANTITY, "an amount of memory", "write it as 512Mi or 2Gi")]
-"""An amount of memory, as Kubernetes writes it."""
+Memory = Annotated[str, _matching(_MEMORY, "an amount of memory", "write it as 512Mi or 2Gi")]
+_CPU_HINT = "processors as 2 or 0.5, or thousandths as 500m"
+Cpu = Annotated[str, _matching(_CPU, "an amount of processor", _CPU_HINT, numbers=True)]
 PythonVersion = Annotated[str, _matching(_PYTHON, "a version of Python", "write it in quotes, as '3.12'")]
 
 RUNTIMES: dict[str, frozenset[str]] = {
@@ -81,8 +84,8 @@ class Resources(ParseTimeSpec):
     image_of: PhaseId | None = Field(
         default=None, description="docker, kubernetes: phase of type package that makes the image, instead of 'image'."
     )
-    cpu: float | None = Field(default=None, gt=0, le=1024, description="docker, kubernetes: processors.")
-    memory: Quantity | None = Field(default=None, description="docker, kubernetes: memory, as 512Mi or 2Gi.")
+    cpu: Cpu | None = Field(default=None, description="docker, kubernetes: processors, as 2, 0.5 or 500m.")
+    memory: Memory | None = Field(default=None, description="docker, kubernetes: memory, as 512Mi or 2Gi.")
     gpu: int = Field(default=0, ge=0, le=64, description="docker, kubernetes: graphics processors.")
     env: dict[VariableName, str] = Field(
         default_factory=dict, description="venv, docker, kubernetes: environment variables; never secrets."

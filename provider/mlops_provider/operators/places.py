@@ -7,27 +7,72 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_provider.exceptions import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlops_provider.runtime.places.work import Place, Work
+    from mlops_provider.settings import Settings
+
+IMAGE_OF = "resources.image_of"
+"""Input of an operator: the image that another phase made."""
 
 
 def place_for(wanted: Mapping[str, Any], work: Work) -> tuple[Place, Work]:
-    """Give the place that resources ask for, and the work with the secrets that it needs there."""
+    """Give the place that resources ask for, and the work with the secrets that it needs there.
+
+    The image that another phase makes is an input of the operator, but not one of the work.
+    """
     from mlops_provider.settings import Settings
 
     settings = Settings.from_airflow()
-    work = replace(work, variables={**tracking_variables(), **secret_variables(wanted)})
+    made = work.inputs.get(IMAGE_OF, [])
+    inputs = {field: refs for field, refs in work.inputs.items() if field != IMAGE_OF}
+    work = replace(work, inputs=inputs, variables={**tracking_variables(), **secret_variables(wanted)})
+    make = {"venv": _venv, "docker": _container}.get(wanted["runtime"])
+    if make is None:
+        raise ConfigError(f"runtime '{wanted['runtime']}' is not there yet", hint="use venv or docker")
+    return make(wanted, settings, made[0] if made else None, work), work
+
+
+def _venv(wanted: Mapping[str, Any], settings: Settings, made: Any, work: Work) -> Place:  # noqa: ARG001 (as all)
     from mlops_provider.runtime.places.venv import VenvPlace
 
-    place = VenvPlace(
+    return VenvPlace(
         root=Path(settings.environments),
         requirements=list(wanted.get("requirements", ())),
         python=wanted.get("python") or "",
         variables=wanted.get("env", {}),
     )
-    return place, work
+
+
+def _container(wanted: Mapping[str, Any], settings: Settings, made: Any, work: Work) -> Place:
+    from mlops_provider.hooks.docker import DockerEngineHook
+    from mlops_provider.runtime.places.container import ContainerPlace
+    from mlops_provider.settings import airflow_home
+
+    return ContainerPlace(
+        image=image_of(wanted, settings, made),
+        made=made,
+        engine=DockerEngineHook(wanted["conn_id"]).address() if wanted.get("conn_id") else "",
+        cpu=wanted.get("cpu") or "",
+        memory=wanted.get("memory") or "",
+        gpu=wanted.get("gpu", 0),
+        network=wanted.get("network"),
+        variables=wanted.get("env", {}),
+        data=Path(work.context.data_root) != airflow_home(),  # which holds Airflow's own secrets
+    )
+
+
+def image_of(wanted: Mapping[str, Any], settings: Settings, made: Any) -> str:
+    """Give the name of the image: the phase's or the deployment's."""
+    name = str(wanted.get("image") or settings.phase_image)
+    if not name and made is None:
+        raise ConfigError(
+            "the phase has no image to run in", hint="give resources.image, or set [mlops] phase_image for all"
+        )
+    return name
 
 
 def secret_variables(wanted: Mapping[str, Any]) -> dict[str, str]:

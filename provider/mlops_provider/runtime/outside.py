@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_provider.exceptions import MlopsError
+from mlops_provider.runtime.images.recipe import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,11 +153,16 @@ def _digest(name: str) -> str:
     """Give the digest of the code behind a dotted name; none for what cannot be found: the phase will say so."""
     try:
         found = find_spec(name.partition(":")[0].partition(".")[0])
-        if found is None or (":" not in name and _INSTALLED.intersection(Path(found.origin or "").parts)):
+        if found is None or (":" not in name and _installed(Path(found.origin or ""))):
             return ""  # of an installed package, the model's manifest has the version
         return code_digest(name)
     except (ImportError, ValueError, OSError):
         return ""
+
+
+def _installed(module: Path) -> bool:
+    """Say whether a distribution brought a module: here, or in an image that package made."""
+    return bool(_INSTALLED.intersection(module.parts)) or module.is_relative_to(f"{ROOT}/lib")
 
 
 _CODE = frozenset({"python", "estimator"})

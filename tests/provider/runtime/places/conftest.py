@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from mlops_dag_factory.spec import EvaluateSpec, IngestSpec, SplitSpec, TrainSpec
 from mlops_provider.runtime.places.elsewhere import run_elsewhere, run_here
+from mlops_provider.runtime.places.environments import ready_environment
 from mlops_provider.runtime.places.work import Work
 from mlops_provider.runtime.records import read_record
 
+EXTRA = ["humanize==4.12.3"]
+"""A small library that the worker does not have."""
 TREE = "sklearn.tree.DecisionTreeClassifier"
 
 
 class Runner:
     """Runs phases at a place, and keeps what they said."""
 
-    def __init__(self, bench, place=None):
+    def __init__(self, bench, place=None, **context):
         self.bench = bench
+        self.context = context
         self.place = place
         self.said = []
 
     def work(self, spec, phase, inputs, *, variables=None, **context):
-        run = self.bench.context(phase, spec.type, **context)
+        run = self.bench.context(phase, spec.type, **{**self.context, **context})
         return Work(
             spec=f"mlops_dag_factory.spec:{type(spec).__name__}",
             config=spec.model_dump(mode="json", exclude_defaults=True),
@@ -38,6 +44,7 @@ class Runner:
 
     def whole(self):
         """Read, split, train and judge; give the records of the phases."""
+        self.bench.tracking_uri = ""
         rows = self.run(IngestSpec(source="sklearn:iris"), "rows")
         parts = self.run(SplitSpec(data="d", test=0.4, seed=3), "parts", {"data": rows.outcome.outputs["data"]})
         train, test = (parts.outcome.outputs[name] for name in ("train", "test"))
@@ -71,3 +78,17 @@ def inline_records(tmp_path_factory):
     from tests.provider.conftest import Bench
 
     return Runner(Bench(tmp_path_factory.mktemp("inline"))).whole()
+
+
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory):
+    """Make the environment by two at once: one does it, the other waits and takes it."""
+    root, said = tmp_path_factory.mktemp("environments"), []
+    makers = [threading.Thread(target=ready_environment, args=(root, EXTRA, "", said.append)) for _ in range(2)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+
+    assert len(said) == 1, said
+    return root

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.provider.runtime.places.conftest import Runner, alike
+from tests.provider.runtime.places.conftest import EXTRA, Runner, alike
 
 from mlops_dag_factory.spec import IngestSpec, SplitSpec, TransformSpec, ValidateSpec
 from mlops_provider.exceptions import CheckpointBlockedError, ConfigError, PlaceError, WorkFailedError
@@ -20,25 +20,9 @@ from mlops_provider.runtime.places.venv import VenvPlace
 from mlops_provider.runtime.records import run_records
 from mlops_provider.runtime.table import read_frame
 
-EXTRA = ["humanize==4.12.3"]
-"""A small library that the worker does not have."""
 MODULES = Path(__file__).with_name("modules")
 PARTS = {"allowed_imports": ("place_parts",)}
 ROWS = "a\n1\n2\n"
-
-
-@pytest.fixture(scope="session")
-def environments(tmp_path_factory):
-    """Make the environment by two at once: one does it, the other waits and takes it."""
-    root, said = tmp_path_factory.mktemp("environments"), []
-    makers = [threading.Thread(target=ready_environment, args=(root, EXTRA, "", said.append)) for _ in range(2)]
-    for maker in makers:
-        maker.start()
-    for maker in makers:
-        maker.join()
-
-    assert len(said) == 1, said
-    return root
 
 
 @pytest.fixture

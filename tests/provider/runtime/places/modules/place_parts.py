@@ -33,3 +33,24 @@ def linger(table):
 
 def fail(table):
     raise RuntimeError("the lake is dry")
+
+
+def look_around(table):
+    """Say who runs this, what it can write and what other processes could see of its secret."""
+    token = os.environ["LAKE_TOKEN"].encode()
+    first = Path("/proc/1/cmdline").read_bytes() + Path("/proc/1/environ").read_bytes()
+    written = [place for place in ("/", "/etc", "/opt/mlops", os.environ["DATA"], "/tmp") if can_write(place)]
+    threads = int(os.environ["OMP_NUM_THREADS"])
+    return pa.table({"user": [os.getuid()], "seen": [token in first], "written": [written], "threads": [threads]})
+
+
+def can_write(place):
+    try:
+        Path(place, "mark").write_text("x")
+    except OSError:
+        return False
+    return True
+
+
+def hoard(table):
+    return pa.table({"kept": [len(bytearray(os.urandom(1 << 20) * 4096))]})
