@@ -8,28 +8,23 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from mlops_dag_factory.spec.base import Duration, ParseTimeSpec, PhaseId, SpecError
+from mlops_dag_factory.spec.target import Cpu, Memory
 
 Runtime = Literal["inline", "venv", "docker", "kubernetes"]
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_MEMORY = re.compile(r"[1-9]\d{0,8}(Ki|Mi|Gi|Ti|k|M|G|T)")
-_CPU = re.compile(r"[1-9]\d{0,3}(\.\d{1,3})?|0\.\d{0,2}[1-9]|[1-9]\d{0,5}m")
 _PYTHON = re.compile(r"3\.\d{1,2}")
 
 
-def _matching(pattern: re.Pattern[str], what: str, hint: str, *, numbers: bool = False) -> BeforeValidator:
+def _matching(pattern: re.Pattern[str], what: str, hint: str) -> BeforeValidator:
     def match(value: object) -> object:
-        text = str(value) if numbers and isinstance(value, int | float) else value
-        if not isinstance(text, str) or pattern.fullmatch(text) is None:
+        if not isinstance(value, str) or pattern.fullmatch(value) is None:
             raise SpecError(f"'{value}' is not {what}", hint=hint)
-        return text
+        return value
 
     return BeforeValidator(match)
 
 
 VariableName = Annotated[str, _matching(_VARIABLE, "the name of an environment variable", "as LAKE_TOKEN")]
-Memory = Annotated[str, _matching(_MEMORY, "an amount of memory", "write it as 512Mi or 2Gi")]
-_CPU_HINT = "processors as 2 or 0.5, or thousandths as 500m"
-Cpu = Annotated[str, _matching(_CPU, "an amount of processor", _CPU_HINT, numbers=True)]
 PythonVersion = Annotated[str, _matching(_PYTHON, "a version of Python", "write it in quotes, as '3.12'")]
 
 RUNTIMES: dict[str, frozenset[str]] = {

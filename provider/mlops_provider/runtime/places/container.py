@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.exceptions import ConfigError, ImageRegistryError, PlaceError, WorkFailedError
 from mlops_provider.runtime.images import docker as engines
 from mlops_provider.runtime.outside import Outside
-from mlops_provider.runtime.places.amounts import bytes_of, processors
 from mlops_provider.runtime.places.ending import result
 from mlops_provider.runtime.places.image import is_pinned, ready_image
 from mlops_provider.runtime.places.process import Lines
+from mlops_provider.runtime.targets.quantities import bytes_of, processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
