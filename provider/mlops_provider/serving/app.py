@@ -138,20 +138,20 @@ def create_app(directory: Directory, predictions: Predictions, telemetry: Teleme
 
     plain: dict[str, Callable[..., Any]] = {
         "/metrics": routes.metrics,
-        "/v2": routes.server,
         "/services": routes.services,
         "/openapi.json": routes.schema,
         "/docs": routes.docs,
         "/try/{workflow}/{environment}": routes.try_page,
     }
-    for path in ("/health", "/live", "/v2/health", "/v2/health/live"):
-        app.add_api_route(path, routes.health, methods=["GET"])
     for path, handler in plain.items():
         app.add_api_route(path, handler, methods=["GET"])
     model = "/v2/models/{name}"
     for prefix in ("", "/{workflow}/{environment}"):
         router = APIRouter(prefix=prefix)
         router.add_api_route("/form", routes.form, methods=["GET"])
+        router.add_api_route("/v2", routes.server, methods=["GET"])
+        for path in ("/health", "/live", "/v2/health", "/v2/health/live"):
+            router.add_api_route(path, routes.health, methods=["GET"])
         for path in (model, f"{model}/versions/{{version}}"):
             router.add_api_route(path, routes.describe, methods=["GET"])
         for path in ("/ready", "/v2/health/ready", f"{model}/ready", f"{model}/versions/{{version}}/ready"):
