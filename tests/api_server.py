@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import logging
 import threading
 from contextlib import contextmanager
 
@@ -125,20 +126,24 @@ class ApiServer(KubernetesEmulator):
         template = deployment["spec"]["template"]
         old = [found for found, pod in self._pods() if pod["metadata"]["labels"] != template["metadata"]["labels"]]
         same = [found for found, pod in self._pods() if pod["metadata"]["labels"] == template["metadata"]["labels"]]
-        status = {"observedGeneration": generation, "replicas": len(old) + wanted, "updatedReplicas": wanted}
-        # what ran before comes up again, whatever the scenario of the new one is
-        scenario = "ready" if same and all(self._is_ready(found) for found in same) else self.scenario
+        # what ran before goes on, whatever the scenario of the new one is
+        enough = len(same) >= wanted and all(self._is_ready(found) for found in same)
+        scenario = "ready" if enough else self.scenario
         conditions, pod = SCENARIOS[scenario]
+        for found in same[wanted:]:
+            await self._end(found)
         if pod is not None:
             for _ in range(wanted - len(same)):
                 self._make_pod(template, pod)
+        updated = wanted if pod is not None else len(same)
+        status = {"observedGeneration": generation, "replicas": len(old) + updated, "updatedReplicas": updated}
         if scenario == "ready":
             for found in old:
                 await self._end(found)
             await asyncio.sleep(_SETTLE_SECONDS)
             status |= {"replicas": wanted, "availableReplicas": wanted, "readyReplicas": wanted}
         else:
-            status |= {"availableReplicas": len(old), "updatedReplicas": wanted if pod else 0}
+            status |= {"availableReplicas": len(old) + len(same)}
         current = self.objects[key].raw
         if current["metadata"]["generation"] == generation:
             self._put(key, {**current, "status": {**status, "conditions": conditions}})
@@ -235,6 +240,7 @@ SCENARIOS = {
 @contextmanager
 def api_server():
     """Run a server in a thread of its own; give it and its URL."""
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     started, stop = threading.Event(), asyncio.Event()
     made = {}
 

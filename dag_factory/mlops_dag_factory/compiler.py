@@ -1,4 +1,4 @@
-"""The compiler: a workflow becomes DAG `<workflow>` and, where it has a monitor, DAG `<workflow>.monitor`."""
+"""The compiler: a workflow becomes DAG `<workflow>`; its monitor `<workflow>.monitor`, what ends services `….stop`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,35 @@ from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTi
 from mlops_dag_factory.notices import notices, resolve
 from mlops_dag_factory.options import airflow_options
 from mlops_dag_factory.spec.phase import PhaseOptions
+from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
+from mlops_dag_factory.spec.target import TargetSpec
 from mlops_dag_factory.tasks import build_tasks
-from mlops_provider.assets import retrain_uri
+from mlops_provider.assets import retrain_uri, stops_uri
 from mlops_provider.operators.parameters import NONE, PRESET, SCENE, SCENE_RUN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk import BaseOperator
 
     from mlops_dag_factory.spec import MonitorSpec, ParameterSpec, Workflow
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 MONITOR_SUFFIX = ".monitor"
+STOP_SUFFIX = ".stop"
+
+
+def compile_all(workflow: Workflow) -> list[DAG]:
+    """Compile every DAG of a workflow."""
+    found = (compile_workflow(workflow), compile_monitor(workflow), compile_stop(workflow))
+    return [dag for dag in found if dag is not None]
+
+
+def compile_one(workflow: Workflow, dag_id: str) -> DAG | None:
+    """Compile one DAG of a workflow; None where it has none of that name."""
+    suffix = dag_id.removeprefix(workflow.workflow)
+    compilers = {"": compile_workflow, MONITOR_SUFFIX: compile_monitor, STOP_SUFFIX: compile_stop}
+    return compilers[suffix](workflow) if suffix in compilers else None
 
 
 def compile_workflow(workflow: Workflow) -> DAG:
@@ -74,6 +92,34 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
     for action in monitor.on_breach:
         decide >> _action(action, workflow, monitor, options)
     return dag
+
+
+def compile_stop(workflow: Workflow) -> DAG | None:
+    """Compile what stops services when their `stop_after` is over: one task, which waits without a worker."""
+    phases = [phase for inner in _with_definitions(workflow) for phase in inner.phases.values()]
+    if not any(isinstance(phase, TargetSpec) and phase.stop_after for phase in phases):
+        return None
+    dag = DAG(
+        workflow.workflow + STOP_SUFFIX,
+        description=f"Stops services of {workflow.workflow} when their time is over.",
+        schedule=[Asset(stops_uri(workflow.workflow))],
+        catchup=False,
+        max_active_runs=1,
+        tags=[*workflow.tags, "stop"],
+    )
+    from mlops_provider.operators.stop import StopServicesOperator
+
+    options = airflow_options(workflow, PhaseOptions())
+    StopServicesOperator(task_id="stop", workflow=workflow.workflow, dag=dag, **{**options, "execution_timeout": None})
+    return dag
+
+
+def _with_definitions(workflow: Workflow) -> Iterator[Workflow]:
+    """Give a workflow and those that its phases run inside it."""
+    yield workflow
+    for phase in workflow.phases.values():
+        if isinstance(phase, SubWorkflowSpec) and phase.definition is not None:
+            yield from _with_definitions(phase.definition)
 
 
 def _action(action: str, workflow: Workflow, monitor: MonitorSpec, options: dict[str, Any]) -> BaseOperator:

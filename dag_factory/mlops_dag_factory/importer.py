@@ -20,7 +20,7 @@ from airflow.dag_processing.importers.base import (
     DagImportResult,
 )
 
-from mlops_dag_factory.compiler import compile_monitor, compile_workflow
+from mlops_dag_factory.compiler import compile_all
 from mlops_dag_factory.errors import WorkflowError
 from mlops_dag_factory.loader import PROFILE
 from mlops_dag_factory.policy import SOURCE
@@ -59,11 +59,10 @@ class WorkflowImporter(AbstractDagImporter):
                 result.skipped_files.append(relative)
                 return result
             workflow = read_workflow(path, os.environ.get(PROFILE, ""))
-            for dag in (compile_workflow(workflow), compile_monitor(workflow)):
-                if dag is not None:
-                    dag.fileloc, dag.relative_fileloc = str(path), relative
-                    setattr(dag, SOURCE, str(path))
-                    result.dags.append(dag)
+            for dag in compile_all(workflow):
+                dag.fileloc, dag.relative_fileloc = str(path), relative
+                setattr(dag, SOURCE, str(path))
+                result.dags.append(dag)
         except (WorkflowError, MlopsError, OSError) as err:
             line = err.problems[0].line if isinstance(err, WorkflowError) else None
             error = DagImportError(file_path=relative, message=str(err), error_type="workflow", line_number=line)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Never
 from airflow.sdk import DAG, get_parsing_context
 
 from mlops_dag_factory.cache import SpecCache
-from mlops_dag_factory.compiler import MONITOR_SUFFIX, compile_monitor, compile_workflow
+from mlops_dag_factory.compiler import compile_all, compile_one
 from mlops_dag_factory.errors import Problem, WorkflowError
 from mlops_dag_factory.policy import SOURCE
 from mlops_dag_factory.source import workflow_files
@@ -70,7 +70,7 @@ def _collector_paused() -> Iterator[None]:
 def _folder_dags(folder: Path, base: Path, cache: SpecCache) -> Iterator[DAG]:
     wanted = get_parsing_context().dag_id
     if wanted:
-        return _wanted_dag(wanted, _candidates(folder, wanted.removesuffix(MONITOR_SUFFIX), cache), cache)
+        return _wanted_dag(wanted, _candidates(folder, wanted.partition(".")[0], cache), cache)
     return _all_dags(workflow_files(folder), base, cache)
 
 
@@ -89,10 +89,9 @@ def _all_dags(files: Iterable[Path], base: Path, cache: SpecCache) -> Iterator[D
     for file, workflow in workflows.items():
         try:
             _check_owner(workflow.workflow, file, owners[workflow.workflow])
-            for dag in (compile_workflow(workflow), compile_monitor(workflow)):
-                if dag is not None:
-                    setattr(dag, SOURCE, str(file))
-                    yield dag
+            for dag in compile_all(workflow):
+                setattr(dag, SOURCE, str(file))
+                yield dag
         except Exception as err:  # noqa: BLE001 (as above)
             yield from _broken(file, base, err)
     cache.write(owners)
@@ -100,7 +99,7 @@ def _all_dags(files: Iterable[Path], base: Path, cache: SpecCache) -> Iterator[D
 
 def _wanted_dag(wanted: str, files: Iterable[Path], cache: SpecCache) -> Iterator[DAG]:
     """Compile the file that gives a DAG; a look at the bytes of the others is a hundred times cheaper than reading."""
-    name = wanted.removesuffix(MONITOR_SUFFIX)
+    name = wanted.partition(".")[0]  # the id of a workflow has no dot
     for file in files:
         try:
             content = file.read_bytes()
@@ -108,7 +107,7 @@ def _wanted_dag(wanted: str, files: Iterable[Path], cache: SpecCache) -> Iterato
                 continue
             workflow = cache.read(file, content, os.environ.get(PROFILE, ""))
             if workflow.workflow == name:
-                dag = compile_monitor(workflow) if wanted != name else compile_workflow(workflow)
+                dag = compile_one(workflow, wanted)
                 if dag is not None:
                     setattr(dag, SOURCE, str(file))
                     yield dag

@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import AssetAlias, TaskGroup, TriggerRule
+from airflow.sdk import Asset, AssetAlias, TaskGroup, TriggerRule
 
 from mlops_dag_factory.nodes import Node, Nodes, config_of, nodes_of
 from mlops_dag_factory.notices import notices
@@ -19,8 +19,9 @@ from mlops_dag_factory.spec.checkpoint import CheckpointSpec, OverrideSpec
 from mlops_dag_factory.spec.ingest import IngestSpec
 from mlops_dag_factory.spec.release import ReleaseSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
+from mlops_dag_factory.spec.target import TargetSpec
 from mlops_dag_factory.spec.train import TrainSpec
-from mlops_provider.assets import data_uri, model_uri
+from mlops_provider.assets import data_uri, model_uri, stops_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -177,10 +178,8 @@ class _Builder:
         if workers:
             common["trigger_rule"] = TriggerRule.NONE_FAILED
             self.first[node.name] = f"{node.name}.trial"
-        if isinstance(phase, IngestSpec) and phase.publish:
-            common["outlets"] = [AssetAlias(data_uri(self.workflow.workflow, node.name))]
-        if phase.type in {"register", "release", "rollback"}:
-            common["outlets"] = [AssetAlias(model_uri(self.workflow.workflow))]
+        if outlets := self._outlets(node):
+            common["outlets"] = outlets
         if not phase.foreach:
             self._add(operator(**common, **arguments))
             if isinstance(phase, IngestSpec) and phase.wait:
@@ -199,6 +198,18 @@ class _Builder:
             self.first[node.name] = items.task_id
         else:
             self.tasks[node.name] = mapped.expand(item=_items_of(node))
+
+    def _outlets(self, node: Node) -> list[Asset | AssetAlias]:
+        """Give the assets whose events a phase emits."""
+        phase, workflow = node.phase, self.workflow.workflow
+        found: list[Asset | AssetAlias] = []
+        if isinstance(phase, IngestSpec) and phase.publish:
+            found.append(AssetAlias(data_uri(workflow, node.name)))
+        if phase.type in {"register", "release", "rollback"}:
+            found.append(AssetAlias(model_uri(workflow)))
+        if isinstance(phase, TargetSpec) and phase.stop_after:
+            found.append(Asset(stops_uri(workflow)))
+        return found
 
     def _wait(self, node: Node, *, rejoins: bool) -> None:
         from mlops_provider.sensors.arrival import DataArrivalSensor

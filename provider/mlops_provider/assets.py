@@ -17,6 +17,11 @@ def model_uri(name: str) -> str:
     return f"{SCHEME}://model/{quote(name, safe='')}"
 
 
+def stops_uri(workflow: str) -> str:
+    """Give the URI of the asset whose events say that a service of a workflow will stop by itself."""
+    return f"{SCHEME}://stops/{workflow}"
+
+
 def retrain_uri(workflow: str) -> str:
     """Give the URI of the asset whose events make a workflow run again."""
     return f"{SCHEME}://retrain/{workflow}"

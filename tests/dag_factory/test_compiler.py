@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_dag_factory.compiler import compile_monitor, compile_workflow
+from mlops_dag_factory.compiler import compile_all, compile_monitor, compile_one, compile_workflow
 from mlops_dag_factory.reading import read_text, read_workflow
 
 SAMPLES = sorted((Path(__file__).parents[2] / "dags" / "workflows").glob("*.yaml"))
@@ -230,3 +230,27 @@ phases:
     assert (dag.get_task("parts").place, dag.get_task("parts").pool) == ({}, "heavy")
     assert dag.get_task("live").place == {}
     assert '"memory": "4Gi"' in dag.get_task("days").control_text
+
+
+STOPPING = """
+workflow: rain
+phases:
+  days: {type: ingest, source: x.csv}
+  model: {type: train, data: days, target: wet, estimator: sklearn.dummy.DummyClassifier}
+  candidate: {type: register, model: model}
+  staging: {type: deploy, model: candidate, stop_after: 4h}
+  live: {type: release, model: candidate}
+"""
+
+
+def test_services_that_stop_by_themselves_have_a_dag_that_waits_for_it():
+    workflow = read_text(STOPPING)
+
+    dags = {dag.dag_id: dag for dag in compile_all(workflow)}
+
+    assert list(dags) == ["rain", "rain.stop"]
+    assert [asset.uri for asset in dags["rain"].get_task("staging").outlets] == ["x-mlops://stops/rain"]
+    assert "x-mlops://stops/rain" in str(dags["rain.stop"].timetable.asset_condition)
+    assert compile_one(workflow, "rain.stop").task_ids == ["stop"]
+    assert compile_one(workflow, "rain.monitor") is None
+    assert compile_one(workflow, "rain.other") is None

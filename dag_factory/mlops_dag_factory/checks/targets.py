@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding
 from mlops_dag_factory.spec.base import Reference, is_template
-from mlops_dag_factory.spec.deploy import DeploySpec
 from mlops_dag_factory.spec.package import PackageSpec
 from mlops_dag_factory.spec.target import TargetSpec
 
@@ -58,6 +57,6 @@ def packaged_model(phase: PhaseSpec, scope: Scope) -> str:
     """Give the phase whose model a deployment is of: of an image, the one that was packaged."""
     source = _source(phase)
     package = scope.workflow.phases.get(source)
-    if isinstance(phase, DeploySpec) and isinstance(package, PackageSpec):
+    if isinstance(phase, TargetSpec) and isinstance(package, PackageSpec):
         return Reference.parse(package.model).phase
     return source

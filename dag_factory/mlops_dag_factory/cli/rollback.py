@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_dag_factory.cli.services import addresses_of
 from mlops_provider.exceptions import MlopsError
 from mlops_provider.settings import store_url_from_environment, tracking_uri_from_environment
+from mlops_provider.store.placements import read_placement
 from mlops_provider.store.services import list_services, now, read_service
 from mlops_provider.store.store import Store
 
@@ -55,7 +57,8 @@ def rollback(service: str, store_url: str | None, as_json: bool, **given: Any) -
         done = take_back(store, workflow, environment, to=given["to"], actor=actor)
         click.echo(done.sentence(), err=as_json)
         said = mirrored(_context(store, workflow, given["registry"], by), done.name)
-        url, servers = follow(store, done, timedelta(seconds=given["wait"]))
+        addresses = addresses_of(read_placement(store, workflow, environment))
+        url, servers = follow(store, done, timedelta(seconds=given["wait"]), addresses)
     except MlopsError as err:
         click.echo(f"error: {err}", err=True)
         sys.exit(1)

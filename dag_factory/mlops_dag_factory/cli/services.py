@@ -1,16 +1,25 @@
-"""`mlops services`: what runs, since when and by whom."""
+"""`mlops services`: what runs, where, since when and by whom; more of it, less of it, its logs, its end."""
 
 from __future__ import annotations
 
+import getpass
 import json
-from typing import Any
+import sys
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_provider.exceptions import MlopsError
 from mlops_provider.settings import store_url_from_environment
+from mlops_provider.store.placements import Placement, read_placement
 from mlops_provider.store.service_reports import live_reports
-from mlops_provider.store.services import Service, list_services, service_history
+from mlops_provider.store.services import Change, Service, list_services, now, read_service, service_history
 from mlops_provider.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _STORE_HELP = "Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
 
@@ -25,12 +34,14 @@ def services(context: click.Context, store_url: str | None, as_json: bool) -> No
     if context.invoked_subcommand:
         return
     store = Store(store_url or store_url_from_environment())
-    rows = [{**_row(state), "servers": _servers(store, state)} for state in list_services(store)]
+    rows = [
+        {**_row(state), **_where(store, state), "servers": _servers(store, state)} for state in list_services(store)
+    ]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
     shown = [
-        {**row, "servers": "\n".join(_health(server) for server in row["servers"]) or "[yellow]none"} for row in rows
+        {**row, "servers": "\n".join(_health(server) for server in row["servers"]) or _nobody(row)} for row in rows
     ]
     _print(shown, f"no services in {store.url}")
 
@@ -55,6 +66,149 @@ def show(context: click.Context, service: str, store_url: str | None, as_json: b
         click.echo(json.dumps(rows, indent=1))
         return
     _print(rows, "")
+
+
+@services.command()
+@click.argument("service")
+@click.option("--store", "store_url", help=_STORE_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def status(context: click.Context, service: str, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
+    """Ask the engine, the cluster or the model servers how SERVICE is; exit 1 when it does not answer."""
+    with _problems():
+        store, placement = _placed(context, service, store_url)
+        target = _open(store, placement)
+        progress = target.look(placement)
+        rows = [
+            {"name": found.name, "version": found.version, "status": found.status, "message": found.message}
+            for found in target.status(placement)
+        ]
+    if as_json:
+        about = {"service": placement.name, "target": placement.target, "status": progress.status}
+        click.echo(json.dumps({**about, "said": progress.said, "url": placement.url, "instances": rows}, indent=1))
+    else:
+        _print(rows, f"nothing of {placement.name} runs")
+        click.echo(f"{placement.name} on {placement.target}: {progress.said}")
+    sys.exit(0 if progress.status == "ready" else 1)
+
+
+@services.command()
+@click.argument("service")
+@click.argument("replicas", type=click.IntRange(1, 1000))
+@click.option("--wait", default=120.0, show_default=True, help="Seconds that the new replicas are waited for.")
+@click.option("--store", "store_url", help=_STORE_HELP)
+@click.pass_context
+def scale(context: click.Context, service: str, replicas: int, wait: float, store_url: str | None) -> None:
+    """Let REPLICAS containers or pods of SERVICE run, until the next deployment."""
+    from mlops_provider.runtime.targets.upkeep import scale as run
+
+    with _problems():
+        store, placement = _placed(context, service, store_url)
+        run(store, placement, replicas, addresses_of(placement), timedelta(seconds=wait))
+    click.echo(f"{placement.name} has {replicas} replicas")
+
+
+@services.command()
+@click.argument("service", required=False)
+@click.option("--due", is_flag=True, help="Every service whose 'stop_after' is over.")
+@click.option("--reason", default="", help="Why: for the service's history.")
+@click.option("--store", "store_url", help=_STORE_HELP)
+@click.pass_context
+def stop(context: click.Context, service: str | None, due: bool, reason: str, store_url: str | None) -> None:  # noqa: FBT001 (click's flag)
+    """End SERVICE: its record names no version any more, its containers or objects are removed."""
+    from mlops_provider.runtime.targets import upkeep
+
+    if bool(service) == due:
+        raise click.UsageError("name a service, or say --due")
+    store = Store(store_url or context.obj or store_url_from_environment())
+    by = getpass.getuser()
+    with _problems():
+        if due:
+            for placement in upkeep.due(upkeep.placed(store)):
+                change = upkeep.stop_change(placement, by)
+                upkeep.stop(store, *placement.service, change, addresses_of(placement))
+                click.echo(f"{placement.name} is stopped: {change.reason}")
+            return
+        workflow, environment = _named(store, str(service))
+        upkeep.require_stoppable(store, workflow, environment)
+        found = read_placement(store, workflow, environment)
+        change = Change(id=f"stop/{by}/{now()}", action="stop", by=by, at=now(), reason=reason)
+        upkeep.stop(store, workflow, environment, change, addresses_of(found))
+    click.echo(f"{workflow}/{environment} is stopped")
+
+
+@services.command()
+@click.argument("service")
+@click.option("--lines", default=50, show_default=True, help="How many of each container or pod.")
+@click.option("--store", "store_url", help=_STORE_HELP)
+@click.pass_context
+def logs(context: click.Context, service: str, lines: int, store_url: str | None) -> None:
+    """Show the last lines that the containers or pods of SERVICE wrote."""
+    with _problems():
+        store, placement = _placed(context, service, store_url)
+        click.echo(_open(store, placement).logs(placement, lines))
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
+    """Say what went wrong, and end with 1."""
+    try:
+        yield
+    except MlopsError as err:
+        click.echo(f"error: {err}", err=True)
+        sys.exit(1)
+
+
+def _named(store: Store, service: str) -> tuple[str, str]:
+    """Give workflow and environment of a service that there is."""
+    workflow, _, environment = service.partition("/")
+    environment = environment or "production"
+    if read_service(store, workflow, environment).revision == 0 and not read_placement(store, workflow, environment):
+        known = ", ".join(state.name for state in list_services(store)) or "none"
+        raise click.UsageError(f"there is no service '{workflow}/{environment}' in {store.url}; services: {known}")
+    return workflow, environment
+
+
+def _placed(context: click.Context, service: str, store_url: str | None) -> tuple[Store, Placement]:
+    """Give where a service runs; without a placement it runs on model servers."""
+    store = Store(store_url or context.obj or store_url_from_environment())
+    workflow, environment = _named(store, service)
+    if found := read_placement(store, workflow, environment):
+        return store, found
+    primary = read_service(store, workflow, environment).primary
+    version, digest = (primary.version, primary.model.digest) if primary else ("", "")
+    return store, Placement(
+        workflow=workflow, environment=environment, target="server", version=version, model=digest, state="running"
+    )
+
+
+def _open(store: Store, placement: Placement) -> Any:
+    from mlops_provider.runtime.targets.target import open_target
+
+    return open_target(store, placement, addresses_of(placement))
+
+
+def addresses_of(placement: Placement | None) -> dict[str, str]:
+    """Give the address behind the connection of a placement, from the environment or Airflow's database."""
+    if placement is None or not placement.connection or placement.target == "server":
+        return {}
+    from mlops_provider.hooks.addresses import addresses
+
+    return addresses([(placement.target, placement.connection)])
+
+
+def _where(store: Store, state: Service) -> dict[str, Any]:
+    """Give where a service runs, where that is not on model servers, and until when."""
+    found = read_placement(store, state.workflow, state.environment)
+    if found is None:
+        return {"target": "server", "stops": ""}
+    url = f" {found.url}" if found.target != "server" and found.url else ""
+    running = "" if found.state == "running" else f" ({found.state})"
+    return {"target": f"{found.target}{running}{url}", "stops": found.stops_at}
+
+
+def _nobody(row: dict[str, Any]) -> str:
+    return "[yellow]none" if row["target"] == "server" else ""
 
 
 def _row(state: Service) -> dict[str, Any]:
@@ -102,6 +256,6 @@ def _print(rows: list[dict[str, Any]], nothing: str) -> None:
         return
     table = Table(*rows[0], box=None, header_style="bold")
     for row in rows:
-        shown = {**row, "since": str(row["since"])[:19].replace("T", " ")}
+        shown = {name: str(value)[:19].replace("T", " ") if name == "since" else value for name, value in row.items()}
         table.add_row(*(str(value) for value in shown.values()))
     Console().print(table)

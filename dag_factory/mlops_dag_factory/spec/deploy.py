@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from mlops_dag_factory.spec.base import REFERENCE, Duration, Environment, Input
+from mlops_dag_factory.spec.base import Duration, Environment
 from mlops_dag_factory.spec.phase import PhaseSpec
-from mlops_dag_factory.spec.target import TargetSpec
-
-Deployable = Annotated[str, StringConstraints(pattern=REFERENCE), Input(("model", "image"))]
+from mlops_dag_factory.spec.target import Deployable, TargetSpec
 
 
 class DeploySpec(TargetSpec, PhaseSpec):

@@ -11,7 +11,6 @@ from mlops_dag_factory.spec.base import (
     Duration,
     Environment,
     Gate,
-    ModelReference,
     PhaseId,
     Spec,
     SpecError,
@@ -20,6 +19,7 @@ from mlops_dag_factory.spec.base import (
 from mlops_dag_factory.spec.freeze import FreezeSpec
 from mlops_dag_factory.spec.labels import LabelsSpec
 from mlops_dag_factory.spec.phase import PhaseSpec
+from mlops_dag_factory.spec.target import Deployable, TargetSpec
 from mlops_provider.expressions import Expression
 
 MEASURED = (
@@ -57,7 +57,7 @@ class CanaryStepSpec(_Lasting):
         return found
 
 
-class ReleaseSpec(PhaseSpec):
+class ReleaseSpec(TargetSpec, PhaseSpec):
     """Give a model version the production traffic, then the champion's alias."""
 
     outputs: ClassVar = {"service": "service"}
@@ -65,7 +65,7 @@ class ReleaseSpec(PhaseSpec):
     portable: ClassVar = False  # it acts on servers that only the worker reaches
 
     type: Literal["release"] = "release"
-    model: ModelReference = Field(description="Registered model version to release.")
+    model: Deployable = Field(description="Registered model version to release, or the image of one.")
     environment: Environment = Field(default="production", description="Environment to release to.")
     strategy: Literal["all_at_once", "canary", "blue_green", "shadow"] = Field(
         default="all_at_once",
@@ -132,6 +132,11 @@ class ReleaseSpec(PhaseSpec):
     def _of_its_strategy(self) -> Self:
         if is_template(self.strategy):
             return self
+        if self.strategy != "all_at_once" and self.target != "server":
+            raise SpecError(
+                f"strategy {self.strategy} divides the traffic of model servers, target {self.target} has none",
+                hint="take target: server, or strategy: all_at_once, which there is a rolling update",
+            )
         for field, strategy in _BELONGS.items():
             if field in self.model_fields_set and self.strategy != strategy:
                 raise SpecError(f"has '{field}', which belongs to strategy {strategy}, not {self.strategy}")

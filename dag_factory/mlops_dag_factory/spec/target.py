@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from mlops_dag_factory.spec.base import Duration, Spec, SpecError, is_template
+from mlops_dag_factory.spec.base import REFERENCE, Duration, Input, Spec, SpecError, is_template
 
 _CPU = re.compile(r"\d+(\.\d{1,3})?|[1-9]\d*m")
 _MEMORY = re.compile(r"[1-9]\d*(Ki|Mi|Gi|Ti|k|M|G|T)")
@@ -50,6 +50,9 @@ def parse_memory(value: object) -> object:
 Cpu = Annotated[str, BeforeValidator(parse_cpu)]
 Memory = Annotated[str, BeforeValidator(parse_memory)]
 KubernetesName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+Deployable = Annotated[str, StringConstraints(pattern=REFERENCE), Input(("model", "image"))]
 
 
 class AutoscaleSpec(Spec):

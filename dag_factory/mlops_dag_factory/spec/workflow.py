@@ -128,10 +128,9 @@ class Workflow(ParseTimeSpec):
         return data if monitor is None else {**data, "monitor": monitor}
 
     def dags(self) -> list[DAG]:
-        """Compile to Airflow DAGs: the workflow's and, where there is a monitor, the monitor's."""
-        compiler = import_module("mlops_dag_factory.compiler")
-        dags = (compiler.compile_workflow(self), compiler.compile_monitor(self))
-        return [dag for dag in dags if dag is not None]
+        """Compile to Airflow DAGs: the workflow's, and those of its monitor and of services that stop by themselves."""
+        dags: list[DAG] = import_module("mlops_dag_factory.compiler").compile_all(self)
+        return dags
 
 
 def ancestors(graph: Mapping[str, Iterable[str]], name: str) -> set[str]:

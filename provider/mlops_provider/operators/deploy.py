@@ -65,28 +65,24 @@ class DeployModelOperator(PhaseOperator):
 
 def target_connections(workflow: str, config: Any) -> dict[str, str]:
     """Give the addresses of where a phase's service is to run and of where it runs now, by connection id."""
+    from mlops_provider.hooks.addresses import addresses
     from mlops_provider.runtime.targets.wanted import connection_of
     from mlops_provider.settings import Settings
     from mlops_provider.store.placements import read_placement
     from mlops_provider.store.store import Store
 
     store = Store(Settings.from_airflow().store_url)
-    placement = read_placement(store, workflow, config.environment)
-    wanted = {connection_of(config): getattr(config, "target", "server")}
-    there = {placement.connection: placement.target} if placement else {}
-    return {
-        conn_id: address_of(conn_id, target)
-        for conn_id, target in (there | wanted).items()
-        if conn_id and target != "server"
-    }
+    there = read_placement(store, workflow, config.environment)
+    places = [(there.target, there.connection)] if there else []
+    return addresses([*places, (getattr(config, "target", "server"), connection_of(config))])
 
 
-def address_of(conn_id: str, target: str) -> str:
-    """Give the address of an engine or a cluster."""
-    if target == "docker":
-        from mlops_provider.hooks.docker import DockerEngineHook
+def placed_connections(workflow: str) -> dict[str, str]:
+    """Give the addresses of where the services of a workflow run."""
+    from mlops_provider.hooks.addresses import addresses
+    from mlops_provider.runtime.targets.upkeep import placed
+    from mlops_provider.settings import Settings
+    from mlops_provider.store.store import Store
 
-        return DockerEngineHook(conn_id).address()
-    from mlops_provider.hooks.kubernetes import ClusterHook
-
-    return ClusterHook(conn_id).address()
+    found = placed(Store(Settings.from_airflow().store_url), workflow)
+    return addresses((placement.target, placement.connection) for placement in found)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import MlopsError
 from mlops_provider.operators.admission import leave_out
+from mlops_provider.operators.deploy import target_connections
 from mlops_provider.operators.model_event import emit_model_event
 from mlops_provider.operators.phase import PhaseOperator, run_context
 from mlops_provider.operators.results import Skip
@@ -49,6 +50,10 @@ class ReleaseModelOperator(PhaseOperator):
             self._abandon(context, self.decision.why)
             leave_out(context, self.decision)
         return self.execute(context)
+
+    def connections(self, config: Any) -> dict[str, str]:
+        """Give the addresses of the engine or cluster, and of the one where the service ran before."""
+        return target_connections(self.workflow, config)
 
     def announce(self, finished: Finished, context: Context) -> None:
         """Say that there is a new champion."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlops_provider.operators.deploy import placed_connections
 from mlops_provider.operators.model_event import emit_model_event
 from mlops_provider.operators.phase import PhaseOperator
 
@@ -19,6 +20,10 @@ class RollbackServiceOperator(PhaseOperator):
     phase_type = "rollback"
     optional_inputs = True
     ui_color = "#f3dfe6"
+
+    def connections(self, config: Any) -> dict[str, str]:  # noqa: ARG002 (the service may be another's of the workflow)
+        """Give the addresses of where the workflow's services run."""
+        return placed_connections(self.workflow)
 
     def announce(self, finished: Finished, context: Context) -> None:
         """Say which version is the champion again."""

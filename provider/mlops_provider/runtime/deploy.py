@@ -65,11 +65,13 @@ def bring_up(
     return ref, url, service
 
 
-def begin_elsewhere(config: DeploySpec | ReleaseSpec, inputs: Inputs, context: RunContext) -> Placement | None:
+def begin_elsewhere(
+    config: DeploySpec | ReleaseSpec, inputs: Inputs, context: RunContext, action: Action = "deploy"
+) -> Placement | None:
     """Ask a cluster for what a phase wants; give the placement where that takes time, which needs no worker."""
     if getattr(config, "target", "server") not in CLUSTERS:
         return None
-    wanted, served, change = _prepared(config, inputs, context, "deploy")
+    wanted, served, change = _prepared(config, inputs, context, action)
     placement = _begun(context.store(), wanted, served, change, config.wait)
     progress = look(context.store(), placement, context.connections)
     return placement if progress.status == "waiting" else None

@@ -8,24 +8,26 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import PromotionRefusedError
-from mlops_provider.refs import ModelRef
 from mlops_provider.runtime.aliases import mirror_aliases
-from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
-from mlops_provider.runtime.deploy import bring_up, require_registered
+from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
+from mlops_provider.runtime.deploy import begin_elsewhere, bring_up, deployable, require_registered, take_back
 from mlops_provider.runtime.promotion import Promotion
 from mlops_provider.runtime.rollout.abandon import end_abandoned
 from mlops_provider.runtime.rollout.freeze import held_back
 from mlops_provider.runtime.rollout.progress import Progress, Waiting
 from mlops_provider.store import rollouts
-from mlops_provider.store.services import Change, now, read_service, restore, set_alternate
+from mlops_provider.store.services import Change, now, read_service, set_alternate
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.release import ReleaseSpec
+    from mlops_provider.refs import ModelRef
     from mlops_provider.store.services import Service
 
 _FREEZE_SECONDS = 300.0
 """How often a release that waits for the end of a freeze looks whether it still has to."""
 
+_CLUSTER_SECONDS = 10.0
+"""Until a rollout in a cluster is looked at again."""
 log = logging.getLogger(__name__)
 
 
@@ -44,7 +46,7 @@ def advance(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Waiting
     if waiting := held(config, context):
         return waiting
     service = end_abandoned(context, read_service(context.store(), context.workflow, config.environment))
-    if config.strategy == "all_at_once" or _is_alone(service, one(inputs, "model", ModelRef), context):
+    if config.strategy == "all_at_once" or _is_alone(service, deployable(inputs)[0], context):
         return _all_at_once(config, inputs, context)
     return Progress(config, inputs, context).advance()
 
@@ -68,14 +70,17 @@ def _is_alone(service: Service, model: ModelRef, context: RunContext) -> bool:
     return live is None or (live.version == model.version and live.model.digest == model.digest)
 
 
-def _all_at_once(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Outcome:
+def _all_at_once(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Waiting | Outcome:
     """Reserve the promotion, change the record once per run, wait for the servers, and only then complete it."""
-    model: ModelRef = one(inputs, "model", ModelRef)
+    model, _ = deployable(inputs)
     require_registered(model)
     rollouts.require_free(read_service(context.store(), context.workflow, config.environment), context.identity)
     promotion = Promotion.of(context, model)
     promotion.reserve(config.wait)
     try:
+        placement = begin_elsewhere(config, inputs, context, "release")
+        if placement is not None and now() < placement.until:
+            return Waiting(_CLUSTER_SECONDS, f"the cluster brings version {model.version} up, until {placement.until}")
         ref, url, service = bring_up(config, inputs, context, "release")
     except BaseException as err:
         promotion.give_up(str(err) or type(err).__name__)
@@ -83,7 +88,7 @@ def _all_at_once(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Ou
     try:
         standing = promotion.complete({"service": ref.name, "revision": ref.revision})
     except PromotionRefusedError as err:
-        restore(context.store(), service, err.message)
+        take_back(service, context, err.message)
         raise
     _let_stand_by(config, context, service)
     odd = mirror_aliases(context, promotion.home, promotion.name)

@@ -14,6 +14,7 @@ from mlops_provider.exceptions import MlopsError, RollbackRefusedError, ServiceE
 from mlops_provider.refs import ServiceRef
 from mlops_provider.runtime.aliases import actor_of, mirror_aliases
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
+from mlops_provider.runtime.targets.rollout import follow_record
 from mlops_provider.store import promotions
 from mlops_provider.store.chain import Chain, Entry
 from mlops_provider.store.model_versions import home_of, registered_name
@@ -23,6 +24,7 @@ from mlops_provider.store.services import Change, now, roll_back, service_histor
 from mlops_provider.store.standing import Actor, Holder, read_standing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
 
     from mlops_dag_factory.spec.rollback import RollbackSpec
@@ -56,7 +58,7 @@ def run(config: RollbackSpec, inputs: Inputs, context: RunContext) -> Outcome:
     actor = replace(actor_of(context), reason=config.reason)
     done = take_back(context.store(), workflow, environment, to=config.to, actor=actor)
     said = [done.sentence(), *mirrored(context, done.name)]
-    url, servers = follow(context.store(), done, config.wait)
+    url, servers = follow(context.store(), done, config.wait, context.connections)
     ref = ServiceRef(
         uri=context.store().uri(done.service.key),
         digest=done.live.model.digest,
@@ -97,8 +99,15 @@ def take_back(store: Store, workflow: str, environment: str, *, to: str, actor: 
     return RolledBack(service=service, left=left, live=live, name=_move_champion(store, service, left, actor))
 
 
-def follow(store: Store, done: RolledBack, wait: timedelta) -> tuple[str, str]:
-    """Wait for the servers; give where it answers and a sentence. ServiceFailedError when one cannot run it."""
+def follow(
+    store: Store, done: RolledBack, wait: timedelta, connections: Mapping[str, str] | None = None
+) -> tuple[str, str]:
+    """Wait for the servers; give where it answers and a sentence. ServiceFailedError when one cannot run it.
+
+    Containers and clusters, whose addresses are `connections`, are told to run it.
+    """
+    if elsewhere := follow_record(store, done.service, connections or {}, wait):
+        return elsewhere
     try:
         reports = wait_until_ready(store, done.service, done.live.model.digest, wait.total_seconds())
     except ServiceFailedError:

@@ -21,8 +21,8 @@ from mlops_provider.exceptions import (
 )
 from mlops_provider.refs import ModelRef, ServiceRef
 from mlops_provider.runtime.aliases import actor_of, mirror_aliases
-from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
-from mlops_provider.runtime.deploy import require_registered
+from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
+from mlops_provider.runtime.deploy import deployable, require_registered
 from mlops_provider.runtime.promotion import Promotion
 from mlops_provider.runtime.rollback import note_rollback
 from mlops_provider.runtime.rollout.stages import stages_of
@@ -64,7 +64,7 @@ class Progress:
     def __init__(self, config: ReleaseSpec, inputs: Inputs, context: RunContext) -> None:
         self.config = config
         self.context = context
-        model: ModelRef = one(inputs, "model", ModelRef)
+        model, _ = deployable(inputs)
         require_registered(model)
         self.version = model
         self.model = ModelRef(uri=model.uri, digest=model.digest, name=context.workflow, version=model.version)

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 1.0
 
 
-def begin(store: Store, wanted: Placement, wait: timedelta) -> Placement:
-    """Write a placement, unless this change wrote it already; a later change of somebody else is not overwritten."""
+def begin(store: Store, wanted: Placement, wait: timedelta, *, at_once: bool = False) -> Placement:
+    """Write a placement, unless this change wrote it already; a later change of somebody else is not overwritten.
+
+    `at_once` does not wait for the end of a rollout that somebody else has under way.
+    """
     states = placement_history(store, wanted.workflow, wanted.environment)
     latest = states[-1] if states else None
     mine = [state for state in states if state.change == wanted.change]
@@ -39,7 +42,7 @@ def begin(store: Store, wanted: Placement, wait: timedelta) -> Placement:
             f"version {latest.version} stays",
             hint="start a new run to bring the version back",
         )
-    elif latest is not None and latest.state == "rolling" and latest.until > now():
+    elif latest is not None and latest.state == "rolling" and latest.until > now() and not at_once:
         raise TargetUnavailableError(
             f"{wanted.name}: '{latest.by}' brings version {latest.version} up now, until {latest.until} at most",
             hint="it is tried again after that",
@@ -71,6 +74,31 @@ def carry_out(
     target.settle(placement)
     leave(store, placement, connections)
     return state, url
+
+
+def follow_record(
+    store: Store, service: Service, connections: Mapping[str, str], wait: timedelta
+) -> tuple[str, str] | None:
+    """Let what runs in containers or a cluster follow a record that went back to an earlier version.
+
+    Gives where that answers and a sentence; None where the service runs on model servers, which follow by themselves.
+    """
+    latest = read_placement(store, service.workflow, service.environment)
+    live, change = service.primary, service.change
+    if latest is None or latest.target == "server" or live is None or change is None:
+        return None
+    states = placement_history(store, service.workflow, service.environment)
+    alike = [state for state in states if (state.version, state.model) == (live.version, live.model.digest)]
+    ran = next((state for state in reversed(alike) if state.state == "running" and state.target != "server"), None)
+    if ran is None:
+        raise ServiceFailedError(
+            f"version {live.version} of {service.name} never ran on {latest.target}: nothing says which image it has",
+            hint="deploy the version again",
+        )
+    wanted = replace(ran, change=change.id, by=change.by, attempt=1, state="rolling", stops_at="")
+    placement = begin(store, wanted, wait, at_once=True)
+    _, url = carry_out(store, placement, connections, live, change)
+    return url, f"It answers at {url}, on {placement.target}."
 
 
 def leave(store: Store, placement: Placement, connections: Mapping[str, str]) -> None:

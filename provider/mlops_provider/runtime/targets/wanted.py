@@ -43,7 +43,7 @@ def wanted_placement(
     }
     if target == "server":
         return Placement(**about)
-    return Placement(**about, **_place(config, context), image=_image(config, image, context))  # type: ignore[arg-type]
+    return Placement(**about, **_place(config, context), image=_image(config, image, context))
 
 
 def connection_of(config: Any) -> str:

@@ -6,16 +6,24 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 import zlib
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from tests.api_server import NAMESPACE, api_server, kube_config
 from tests.provider.conftest import Bench
 
-from mlops_dag_factory.spec import DeploySpec
+from mlops_dag_factory.spec import DeploySpec, ReleaseSpec, RollbackSpec
 from mlops_provider.exceptions import ConfigError, ServiceError, ServiceFailedError, TargetUnavailableError
 from mlops_provider.refs import ImageRef
+from mlops_provider.runtime import tracking
+from mlops_provider.runtime.release import advance
+from mlops_provider.runtime.rollback import run as run_rollback
+from mlops_provider.runtime.rollout.progress import Waiting
 from mlops_provider.runtime.targets.target import open_target
+from mlops_provider.runtime.targets.upkeep import due, placed, scale, stop, stop_change, stopping
 from mlops_provider.runtime.targets.watching import wait_for_rollout
 from mlops_provider.store.placements import placement_history, read_placement
 from mlops_provider.store.services import read_service
@@ -286,6 +294,69 @@ def test_a_service_is_seen_and_stopped(deploy):
     assert log.count("the last words of the server") == 2
     assert deploy.server.kinds() == []
     assert target.status(placement) == []
+
+
+def test_a_release_waits_for_the_cluster_then_makes_the_champion_and_a_rollback_goes_back(deploy):
+    def release(image, run_id):
+        context = deploy.bench.context("live", "release", run_id=run_id, connections={CLUSTER: deploy.address})
+        return advance(ReleaseSpec(**deploy.spec()), {"model": [image]}, context)
+
+    waits, first = release(deploy.first, "run-1"), eventually(lambda: release(deploy.first, "run-1"))
+    model = replace(deploy.first.model(), name="", version="")
+    newer = ImageRef.serving(deploy.second.uri, deploy.second.digest, deploy.bench.version(model, run_id="make-late"))
+    eventually(lambda: release(newer, "run-2"))
+    between = deploy.server.versions()
+    context = deploy.bench.context("back", "rollback", run_id="run-3", connections={CLUSTER: deploy.address})
+    spec = RollbackSpec(environment=deploy.environment, reason="it is worse", wait="20s")
+    back = run_rollback(spec, {}, context).outputs["service"]
+
+    assert "the cluster brings version 1 up" in waits.said
+    assert first.outputs["service"].url == back.url
+    assert back.version == "1"
+    assert (between, deploy.server.versions()) == ([newer.version], ["1"])
+    assert deploy.states()[-2:] == [("1", "rolling"), ("1", "running")]
+    assert tracking.champion(deploy.bench.store, deploy.bench.tracking_uri, "flow").version == "1"
+
+
+def eventually(advance):
+    """Give the outcome of a release, as the triggerer's looks make it."""
+    deadline = time.monotonic() + 30
+    while isinstance(found := advance(), Waiting):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return found
+
+
+def test_more_replicas_are_asked_for_and_put_back_when_they_do_not_come(deploy):
+    deploy(deploy.first, "run-1", replicas=1)
+    connections = {CLUSTER: deploy.address}
+
+    scale(deploy.bench.store, deploy.placement(), 3, connections, timedelta(seconds=20))
+    deploy.server.scenario = "quota"
+    with pytest.raises(ServiceError, match="does not come up with 5 replicas: the namespace's quota is used up"):
+        scale(deploy.bench.store, deploy.placement(), 5, connections, timedelta(seconds=20))
+
+    assert deploy.server.versions() == ["1", "1", "1"]
+    assert deploy.placement().replicas == 3
+
+
+def test_a_service_whose_time_is_over_is_stopped_once(deploy):
+    deploy(deploy.first, "run-1", stop_after="1s")
+    store, connections = deploy.bench.store, {CLUSTER: deploy.address}
+    early = [found.name for found in stopping(placed(store))]
+    eventually(lambda: due(placed(store)) or Waiting(1, ""))
+
+    for placement in due(placed(store)) * 2:
+        stop(store, *placement.service, stop_change(placement, "ana"), connections)
+
+    assert early == [f"flow/{deploy.environment}"]
+    assert due(placed(store)) == []
+    assert deploy.server.kinds() == []
+    assert deploy.placement().state == "stopped"
+    state = read_service(store, "flow", deploy.environment)
+    assert (state.primary, state.previous.version, state.change.action) == (None, "1", "stop")
+    deploy(deploy.second, "run-2")
+    assert deploy.server.versions() == ["2"]
 
 
 def test_kserve_makes_the_rest_of_one_inference_service(deploy):
