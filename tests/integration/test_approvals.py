@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from urllib.parse import quote
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from tests.integration.conftest import LINK_KEY
 
+from mlops_dag_factory.local.airflow import LocalAirflowError
 from mlops_provider.decision_link import read_link
 from mlops_provider.runtime.approval.ledger import Decision, decide
 from mlops_provider.runtime.approval.request import latest_request
@@ -110,6 +112,9 @@ def approved(airflow, home, judged, people):
         "una again": people.decide("una", run_id),
     }
     seen = people.asked(run_id)
+    with pytest.raises(LocalAirflowError, match="is not a respondent"):
+        airflow.answer("judged", run_id, "approval", "Approve", user="admin")
+    os.killpg(airflow.group.process.pid, signal.SIGKILL)
     airflow.stop()
     airflow.start()
     answers["una after the restart"] = people.decide("una", run_id, "reject", "on second thoughts")

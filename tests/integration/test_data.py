@@ -8,6 +8,7 @@ import pytest
 
 from mlops_dag_factory.local.airflow import LocalAirflowError
 from mlops_provider.runtime.records import run_records
+from mlops_provider.store.chain import Chain
 from mlops_provider.store.store import Store
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
@@ -94,11 +95,14 @@ def test_a_steward_overrides_with_a_reason_and_not_without(airflow, home):
     assert airflow.wait_for_run("doubtful", run_id)["state"] == "success"
     found = records(home, "doubtful", run_id)
     assert found["checked"]["verdict"]["status"] == "blocked"
+    [entry] = Chain(Store(home.store), "doubtful").entries("override/checked")
     assert found["checked.override"]["details"] == {
         "overridden": True,
         "by": "admin",
         "reason": "a small sample will do",
+        "entry": {"chain": "doubtful", "number": 1, "hash": entry.hash},
     }
+    assert (entry.kind, entry.by, entry.reason) == ("overridden", "admin", "a small sample will do")
     assert found["parts"]["status"] == "succeeded"
 
 

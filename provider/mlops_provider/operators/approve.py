@@ -17,6 +17,7 @@ from mlops_provider.operators.admission import admit
 from mlops_provider.operators.inputs import resolve_inputs
 from mlops_provider.operators.phase import run_context
 from mlops_provider.operators.rendering import PhaseRendering
+from mlops_provider.operators.results import Skip, results_of
 from mlops_provider.refs import ModelRef
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 REASON, EVIDENCE = "reason", "evidence"
 CHOICES = {ApprovalOperator.APPROVE: "approved", ApprovalOperator.REJECT: "rejected"}
 TERMINAL = "the terminal"
+_MOST_IN_BODY = 12
 
 
 class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
@@ -129,7 +131,9 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
         config: ApproveSpec = getattr(import_module(module), name).model_validate(self.config)
         inputs = resolve_inputs(self, context)
         models = [ref for ref in inputs.get("model", []) if isinstance(ref, ModelRef)]
-        evidence = gather(run, config.evidence, models)
+        results = {name: results_of(context).find(name) for name in config.evidence}
+        left_out = {name: found.why for name, found in results.items() if isinstance(found, Skip)}
+        evidence = gather(run, config.evidence, models, left_out)
         report = publish(run, evidence)
         alone = self.decide is not None  # nobody else is asked, and the rules on people do not apply
         request = Request(
@@ -155,10 +159,12 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
             parts.append(f"Why this run exists: {evidence.why}")
         parts.append(f"About {request.about()}. [The evidence, and who has decided]({self.address})")
         parts.append(_rules(request))
-        for each in evidence.checkpoints:
+        for each in evidence.checkpoints[:_MOST_IN_BODY]:
             address = record_address(context["dag_run"].dag_id, evidence.run, each["phase"])
             record = f"\n\n[The whole record of {each['phase']}]({address})" if each["type"] else ""
             parts.append(f"### {each['phase']}: {each['status']}\n\n{each['summary']}{record}")
+        if len(evidence.checkpoints) > _MOST_IN_BODY:
+            parts.append(f"{len(evidence.checkpoints) - _MOST_IN_BODY} more are shown with the evidence.")
         return "\n\n".join(parts)
 
     def _settle(

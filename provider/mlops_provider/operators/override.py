@@ -46,7 +46,12 @@ class OverrideCheckpointOperator(PhaseRendering, HITLOperator):
         **kwargs: Any,
     ) -> None:
         kwargs["params"] = {
-            REASON: Param("", type="string", description="Why it may go on, or may not: stays on record.")
+            REASON: Param(
+                None,
+                type=["null", "string"],
+                source="task",
+                description="Why it may go on, or may not: stays on record. To go on, it must be given.",
+            )
         }
         super().__init__(
             subject=f"{workflow}: {of} is blocked. Go on all the same?",
@@ -93,16 +98,20 @@ class OverrideCheckpointOperator(PhaseRendering, HITLOperator):
         return self._finish(context, overridden=overridden, by=by, reason=reason)
 
     def _finish(self, context: Context, *, overridden: bool, by: str, reason: str) -> dict[str, Any]:
-        from mlops_provider.runtime.records import note
+        from mlops_provider.runtime.approval.overrides import record_override
+        from mlops_provider.runtime.records import note, read_record
 
+        run = run_context(self, context)
+        blocked = read_record(run.store(), results_of(context).get(self.of)["record"])
+        entry = record_override(run, blocked, overridden=overridden, by=by, reason=reason)
         said = f"{'Overridden' if overridden else 'Stopped'} by {by}{f': {reason}' if reason else ''}"
         uri = note(
-            run_context(self, context),
+            run,
             started=context["ti"].start_date.isoformat(),
             status="succeeded" if overridden else "rejected",
             summary=f"{said}.",
             config={"of": self.of},
-            details={"overridden": overridden, "by": by, "reason": reason},
+            details={"overridden": overridden, "by": by, "reason": reason, "entry": entry},
         )
         if not overridden:
             _fail(f"{self.of} is blocked: {said}")

@@ -36,7 +36,7 @@ def folder(tmp_path):
 def evidence_of(store, workflow, run_id, phase):
     request = latest_request(store, workflow, run_id, phase)
     folder = store.key(request.report)
-    return json.loads(store.files.read(f"{folder}/evidence.json")), store.files.read(f"{folder}/report.html").decode()
+    return json.loads(store.files.read(f"{folder}/report.json")), store.files.read(f"{folder}/report.html").decode()
 
 
 @pytest.mark.timeout(300)

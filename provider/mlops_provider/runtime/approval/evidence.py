@@ -15,12 +15,12 @@ from mlops_provider.store.standing import read_standing
 from mlops_provider.store.store import json_bytes, json_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mlops_provider.runtime.contract import RunContext
     from mlops_provider.runtime.records import Record
 
-DATA, PAGE = "evidence.json", "report.html"
+DATA, PAGE = "report.json", "report.html"
 _PEOPLE = frozenset({"approve", "release", "rollback"})
 
 
@@ -66,8 +66,16 @@ class Evidence:
         return f"Release {named[0]}?" if len(named) == 1 else f"Release {len(named)} versions of {self.workflow}?"
 
 
-def gather(context: RunContext, phases: Sequence[str], models: Sequence[ModelRef] = ()) -> Evidence:
-    """Gather the evidence of some phases on some models; without models, on those that the run registered."""
+def gather(
+    context: RunContext,
+    phases: Sequence[str],
+    models: Sequence[ModelRef] = (),
+    left_out: Mapping[str, str] | None = None,
+) -> Evidence:
+    """Gather the evidence of some phases on some models; without models, on those that the run registered.
+
+    Of a repeated phase each item is shown. `left_out` says of phases that did not run why.
+    """
     records = run_evidence(context)
     asked = tuple(_model(ref) for ref in models) or tuple(_registered(records))
     store = context.store()
@@ -84,7 +92,7 @@ def gather(context: RunContext, phases: Sequence[str], models: Sequence[ModelRef
         authors=tuple(authors_of(context, records)),
         models=asked,
         champions=champions,
-        checkpoints=tuple(_checkpoint(name, records) for name in phases),
+        checkpoints=tuple(each for name in phases for each in _checkpoints(name, records, left_out or {})),
         lineage=document["lineage"] if document else {},
         changes=changes,
         why_no_changes=why_not,
@@ -137,16 +145,22 @@ def _champion(context: RunContext, name: str) -> dict[str, str]:
     return {"version": champion.version, "digest": champion.digest, "run": champion.run} if champion else {}
 
 
-def _checkpoint(name: str, records: Iterable[Record]) -> dict[str, Any]:
-    """Give what is shown of a phase; a phase that did not run is shown as that."""
+def _checkpoints(name: str, records: Sequence[Record], left_out: Mapping[str, str]) -> Iterable[dict[str, Any]]:
+    """Give what is shown of a phase, of each item where it is repeated; one that did not run is shown as that."""
     by_name = {record["phase"]: record for record in records}
-    record = by_name.get(name)
-    if record is None:
-        return {"phase": name, "type": "", "status": "did not run", "verdict": None, "summary": "", "report": None}
-    verdict, judged = record.get("verdict"), evaluation_of(record, by_name.get(f"{name}.override"))
+    found = [record for record in records if record["phase"].partition("@")[0] == name]
+    if not found:
+        why = left_out.get(name, "")
+        yield {"phase": name, "type": "", "status": "did not run", "verdict": None, "summary": why, "report": None}
+    for record in found:
+        yield _checkpoint(record, by_name.get(f"{name}.override"))
+
+
+def _checkpoint(record: Record, override: Record | None) -> dict[str, Any]:
+    verdict, judged = record.get("verdict"), evaluation_of(record, override)
     reports = [ref for ref in record["outputs"].values() if ref["kind"] == "report"]
     return {
-        "phase": name,
+        "phase": record["phase"],
         "type": record["phase_type"],
         "status": judged.status if verdict else record["status"],
         "overridden": judged.by,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _STYLES = {"passed": "passed", "overridden": "warned", "blocked": "failed", "failed": "failed", "vacuous": "warned"}
 _MOST_SOURCES = 20
+_MOST_IN_FULL = 12
 
 
 def nowhere(_phase: str, _report: dict[str, Any] | None) -> str:
@@ -35,7 +36,7 @@ def evidence_parts(
     return (
         _about(evidence),
         f"<h2>At a glance</h2>{_glance(evidence)}" if evidence.checkpoints else _NOTHING,
-        *(_checkpoint(each, address) for each in evidence.checkpoints),
+        *(_checkpoint(each, address) for each in _in_full(evidence.checkpoints)),
         _changes(evidence),
         _lineage(evidence),
     )
@@ -68,6 +69,13 @@ def _glance(evidence: Evidence) -> str:
             )
         rows.append([escape(each["phase"]), _status(each["status"]), escape(why)])
     return table(["phase", "verdict", "why"], rows)
+
+
+def _in_full(checkpoints: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
+    """Give the checkpoints that are shown in full: of many, those that did not pass first."""
+    if len(checkpoints) <= _MOST_IN_FULL:
+        return list(checkpoints)
+    return sorted(checkpoints, key=lambda each: each["status"] == "passed")[:_MOST_IN_FULL]
 
 
 def _status(status: str) -> str:

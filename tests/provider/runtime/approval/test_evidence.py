@@ -114,8 +114,15 @@ def test_who_answered_for_the_parameters_is_an_author_too_and_defaults_are_not(b
 def test_a_phase_that_did_not_run_and_text_that_looks_like_html_are_shown_as_that(bench):
     note(bench.context("quality", "evaluate", run_id="run-4"), started="2026", summary="<script>alert(1)</script>")
 
-    html = evidence_page(gather(context(bench, run_id="run-4"), ["quality", "late"]))
+    for item, summary in (("north", "of the north"), ("south", "of the south")):
+        note(bench.context(f"each@{item}", "evaluate", run_id="run-4"), started="2026", summary=summary)
 
+    evidence = gather(context(bench, run_id="run-4"), ["quality", "late", "each"], left_out={"late": "no time"})
+    html = evidence_page(evidence)
+
+    assert [each["phase"] for each in evidence.checkpoints] == ["quality", "late", "each@north", "each@south"]
+    assert "no time" in html
+    assert "of the south" in html
     assert "&lt;script&gt;alert(1)" in html
     assert "did not run" in html
 
