@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import venv
+from urllib.parse import quote
 
 import pytest
 from tests import containers
@@ -90,6 +91,33 @@ def test_the_image_runs_in_a_container_that_cannot_write(built, tmp_path, monkey
 
     assert image_id == image.config_digest
     assert found == {"how": "container", "user": "50000", "mismatches": 0, "rows": 20}
+
+
+@containers.CONTAINERS
+def test_an_engine_builds_tries_and_pushes_what_a_registry_then_has(built, tmp_path, monkeypatch):
+    bench, model, _, without_engine = built
+
+    with (
+        containers.docker_engine(tmp_path / "engine") as host,
+        containers.registry(tmp_path / "registry", password=True) as address,
+    ):
+        monkeypatch.setenv("DOCKER_HOST", host)
+        base = containers.import_base(host)
+        login = f"http://{containers.REGISTRY_USER}:{quote(containers.REGISTRY_PASSWORD)}@{address}"
+        fields = {"repository": f"{address}/wines", "push": True, "conn_id": "registry", "run_id": "run-2"}
+        asked = {"connections": {"registry": login}, "base_image": base, **fields}
+        outcome = package(bench, model, builder="docker", **asked)
+        image = outcome.outputs["image"]
+        credentials = f"{containers.REGISTRY_USER}:{containers.REGISTRY_PASSWORD}"
+        command = ["skopeo", "inspect", "--tls-verify=false", "--creds", credentials, f"docker://{image.uri}"]
+        said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert outcome.details["smoke"] == {"how": "container", "user": "50000", "mismatches": 0, "rows": 20}
+    assert image.uri == f"{address}/wines@sha256:{image.digest}"
+    assert said["Digest"] == f"sha256:{image.digest}"
+    assert said["Labels"]["mlops.model"] == model.digest
+    assert containers.REGISTRY_PASSWORD not in repr(outcome)
+    assert outcome.details["requirements"] == without_engine.details["requirements"]
 
 
 @containers.CONTAINERS
