@@ -20,7 +20,7 @@ from mlops_dag_factory.spec import ReleaseSpec
 from mlops_provider.refs import ref_from_dict
 from mlops_provider.runtime import promotion, release
 from mlops_provider.runtime.contract import RunContext
-from mlops_provider.runtime.rollout import progress
+from mlops_provider.runtime.rollout import endings, progress
 from mlops_provider.store import rollouts
 where, config, context, version = sys.argv[1], *map(json.loads, sys.argv[2:])
 def die(*_, **__):
@@ -29,9 +29,9 @@ if where == "while it loads": progress.wait_until_ready = die
 if where == "in a step": progress.judge = die
 if where == "before all traffic": rollouts.finish = die
 if where == "before it is champion": promotion.promote = die
-if where == "before the alias": progress.mirror_aliases = die
+if where == "before the alias": endings.mirror_aliases = die
 if where == "before a rollback": rollouts.undo = die
-if where == "before it is noted": progress.note_rollback = die
+if where == "before it is noted": endings.note_rollback = die
 release.run(ReleaseSpec(**config), {"model": [ref_from_dict(version)]}, RunContext.from_dict(context))
 """
 
