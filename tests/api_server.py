@@ -238,14 +238,14 @@ SCENARIOS = {
 
 
 @contextmanager
-def api_server():
+def api_server(kind=ApiServer):
     """Run a server in a thread of its own; give it and its URL."""
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     started, stop = threading.Event(), asyncio.Event()
     made = {}
 
     async def run():
-        async with ApiServer() as server, Server(server) as listening:
+        async with kind() as server, Server(server) as listening:
             made["server"], made["url"] = server.prepare(asyncio.get_running_loop()), str(listening.url).rstrip("/")
             started.set()
             await stop.wait()

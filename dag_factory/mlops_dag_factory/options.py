@@ -53,7 +53,10 @@ def place_of(workflow: Workflow, phase: PhaseSpec) -> dict[str, Any]:
     if resources.runtime == "inline" or not phase.portable:
         return {}
     counted = RUNTIMES[resources.runtime] | {"runtime"}
-    return resources.model_dump(mode="json", exclude_defaults=True, include=set(counted))
+    place = resources.model_dump(mode="json", exclude_defaults=True, include=set(counted))
+    if resources.startup_timeout and "startup_timeout" in place:
+        place["startup_timeout"] = resources.startup_timeout.total_seconds()
+    return place
 
 
 def pool_of(workflow: Workflow) -> str | None:

@@ -46,6 +46,11 @@ _OPTIONS: dict[str, tuple[str, str, str]] = {
         "",
         "registry.example.com/models/training@sha256:…",
     ),
+    "pod_template": (
+        "File with a pod, in YAML, that the pods of phases begin with: volumes, pull secrets, affinity.",
+        "",
+        "/opt/airflow/pods/phase.yaml",
+    ),
     "environments": (
         "Folder of the virtual environments of phases with runtime venv. Default: mlops/environments in AIRFLOW_HOME.",
         "",

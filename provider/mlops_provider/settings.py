@@ -19,7 +19,8 @@ class Settings:
     `data_root` is where relative paths of workflow files count from; `allowed_imports` are the
     prefixes that dotted names in workflow files may have, `trusted_types` the skops types beyond scikit-learn's that
     models may hold; `base_image` and `image_repository` are what images are made from and where they are kept;
-    `environments` is the folder of the virtual environments of phases, `phase_image` the image of phases in containers.
+    `environments` is the folder of the virtual environments of phases, `phase_image` the image of phases in containers,
+    `pod_template` a file with what all pods of phases have.
     """
 
     store_url: str
@@ -32,6 +33,7 @@ class Settings:
     image_repository: str = ""
     environments: str = ""
     phase_image: str = ""
+    pod_template: str = ""
 
     @classmethod
     def from_airflow(cls) -> Settings:
@@ -53,6 +55,7 @@ class Settings:
             image_repository=get("image_repository"),
             environments=get("environments") or str(airflow_home() / "mlops" / "environments"),
             phase_image=get("phase_image"),
+            pod_template=get("pod_template"),
         )
 
 

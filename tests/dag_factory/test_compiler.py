@@ -254,3 +254,17 @@ def test_services_that_stop_by_themselves_have_a_dag_that_waits_for_it():
     assert compile_one(workflow, "rain.stop").task_ids == ["stop"]
     assert compile_one(workflow, "rain.monitor") is None
     assert compile_one(workflow, "rain.other") is None
+
+
+def test_phases_that_run_elsewhere_import_no_client_of_it(tmp_path):
+    text = "workflow: w\nphases:\n" + "".join(
+        f"  {runtime}: {{type: ingest, source: a.csv, resources: {{runtime: {runtime}{more}}}}}\n"
+        for runtime, more in (("venv", ""), ("docker", ", image: i"), ("kubernetes", ", image: i"))
+    )
+    (tmp_path / "w.yaml").write_text(text)
+    command = [sys.executable, "-c", SERIALIZE.replace('"kubernetes"', '"kubernetes", "docker"'), tmp_path / "w.yaml"]
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+
+    out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert json.loads(out.splitlines()[-1])["heavy"] == []

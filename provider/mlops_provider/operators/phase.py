@@ -45,6 +45,8 @@ class PhaseOperator(PhaseRendering, BaseOperator):
     worker: int = 0
     """Number of a worker in the search of a training, counted from 1."""
     running: Place | None = None
+    resumed: dict[str, Any] | None = None
+    """What the triggerer said, where the task comes back from there."""
 
     def __init__(
         self,
@@ -72,7 +74,15 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         """Run the phase; terminal errors fail the task at once, retryable ones leave it to Airflow's retries."""
         admit(self, context)
         with deadline(self.execution_timeout):
-            finished = self.run(context)
+            return self.finish(self.run(context), context)
+
+    def resume_pod(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Go on when the pod of the phase has ended."""
+        self.resumed = event
+        return self.finish(self.run(context), context)
+
+    def finish(self, finished: Finished, context: Context) -> dict[str, Any]:
+        """Give what goes to XCom; a verdict may leave out what comes after."""
         verdict = finished.outcome.verdict
         if verdict and verdict.status == "blocked" and self.config.get("on_fail") == "skip":
             leave_out(context, Skip("blocked", "; ".join(verdict.failures())))
@@ -104,8 +114,9 @@ class PhaseOperator(PhaseRendering, BaseOperator):
             config = work.validated()
             work = replace(work, context=replace(work.context, connections=self.connections(config)))
             if self.place:
-                self.running, work = place_for(self.place, work)
-                finished = run_elsewhere(work, config, self.running, self.log.info, cache=self.cache)
+                self.running, work = place_for(self, context, work)
+                cache = False if self.resumed else self.cache  # it was asked before the pod was made
+                finished = run_elsewhere(work, config, self.running, self.log.info, cache=cache)
             else:
                 finished = run_here(work, config, cache=self.cache)
         except MlopsError as err:

@@ -12,6 +12,9 @@ from mlops_provider.exceptions import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow.sdk import Context
+
+    from mlops_provider.operators.phase import PhaseOperator
     from mlops_provider.runtime.places.work import Place, Work
     from mlops_provider.settings import Settings
 
@@ -19,24 +22,33 @@ IMAGE_OF = "resources.image_of"
 """Input of an operator: the image that another phase made."""
 
 
-def place_for(wanted: Mapping[str, Any], work: Work) -> tuple[Place, Work]:
+def place_for(operator: PhaseOperator, context: Context, work: Work) -> tuple[Place, Work]:
     """Give the place that resources ask for, and the work with the secrets that it needs there.
 
     The image that another phase makes is an input of the operator, but not one of the work.
     """
     from mlops_provider.settings import Settings
 
-    settings = Settings.from_airflow()
+    settings, wanted = Settings.from_airflow(), operator.place
     made = work.inputs.get(IMAGE_OF, [])
     inputs = {field: refs for field, refs in work.inputs.items() if field != IMAGE_OF}
-    work = replace(work, inputs=inputs, variables={**tracking_variables(), **secret_variables(wanted)})
-    make = {"venv": _venv, "docker": _container}.get(wanted["runtime"])
-    if make is None:
-        raise ConfigError(f"runtime '{wanted['runtime']}' is not there yet", hint="use venv or docker")
-    return make(wanted, settings, made[0] if made else None, work), work
+    of_connections = {} if wanted["runtime"] == "kubernetes" else secret_variables(wanted)
+    work = replace(work, inputs=inputs, variables={**tracking_variables(), **of_connections})
+    ref = made[0] if made else None
+    if wanted["runtime"] == "venv":
+        return _venv(wanted, settings), work
+    if wanted["runtime"] == "docker":
+        return _container(wanted, settings, ref, work), work
+    from mlops_provider.operators.pod_place import PodPlace
+
+    image = image_of(wanted, settings, ref)
+    if ref is not None and "@sha256:" not in ref.uri:
+        raise ConfigError(f"a cluster cannot pull {ref.uri}", hint="give the phase that makes it 'push: true'")
+    template = settings.pod_template
+    return PodPlace(operator, context, wanted, ref.uri if ref else image, template, operator.resumed), work
 
 
-def _venv(wanted: Mapping[str, Any], settings: Settings, made: Any, work: Work) -> Place:  # noqa: ARG001 (as all)
+def _venv(wanted: Mapping[str, Any], settings: Settings) -> Place:
     from mlops_provider.runtime.places.venv import VenvPlace
 
     return VenvPlace(

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 
-def mlops(folder, *arguments, answer=""):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+def mlops(folder, *arguments, answer="", **variables):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")} | variables
     return subprocess.run(
         [sys.executable, "-m", "mlops_dag_factory.cli.main", *arguments],
         cwd=folder,

@@ -21,6 +21,7 @@ _PLURALS = {
     "NetworkPolicy": "networkpolicies",
     "Pod": "pods",
     "PodDisruptionBudget": "poddisruptionbudgets",
+    "Secret": "secrets",
     "Service": "services",
     "ServiceAccount": "serviceaccounts",
 }
@@ -173,7 +174,7 @@ class Cluster:
                 if err.status == _NOT_FOUND:
                     return None
                 if err.status not in _PASSING or attempt == _TRIES:
-                    raise _explained(method, path, err.status, _message(err.body)) from err
+                    raise _explained(method, path, err.status, message_of(err.body)) from err
             except HTTPError as err:
                 raise TargetUnavailableError(f"the cluster does not answer: {err}") from err
             else:
@@ -186,7 +187,8 @@ def _is_ours(there: Mapping[str, Any]) -> bool:
     return (there["metadata"].get("labels") or {}).get(MANAGED_BY) == MANAGER
 
 
-def _message(body: Any) -> str:
+def message_of(body: Any) -> str:
+    """Give what an answer of the API server says."""
     text = body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
     try:
         said = json.loads(text)
