@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import kubernetes_validate
 import pytest
+import yaml
 from kubernetes_validate.utils import all_versions
 
+from mlops_provider.runtime.targets.cluster import collection
 from mlops_provider.runtime.targets.kserve import inference_service
 from mlops_provider.runtime.targets.naming import label_value, object_name
 from mlops_provider.runtime.targets.objects import every_object, objects, selector
@@ -131,3 +135,23 @@ def test_an_inference_service_holds_a_pod_that_is_valid():
     assert [container["name"] for container in predictor["containers"]] == ["kserve-container"]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "labels": predictor.pop("labels")}}
     kubernetes_validate.validate({**pod, "spec": predictor}, VERSIONS[-1], strict=True)
+
+
+def test_the_role_of_the_documentation_allows_all_that_is_asked_and_no_more():
+    page = (Path(__file__).parents[4] / "docs" / "deployment.md").read_text()
+    role = yaml.safe_load(re.search(r"```yml\n(.*?)```", page, re.DOTALL)[1])
+    allowed = {
+        (group, resource): set(rule["verbs"])
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+    kubernetes_validate.validate(role, VERSIONS[-1], strict=True)
+    for thing in [*objects(FULL), inference_service(FULL)]:
+        version, kind = thing["apiVersion"], thing["kind"]
+        group = version.partition("/")[0] if "/" in version else ""
+        resource = collection(version, kind, "models").rpartition("/")[2]
+        watched = {"list", "watch"} if kind in {"Deployment", "InferenceService"} else set()
+        assert allowed[group, resource] == {"get", "create", "patch", "delete"} | watched
+    assert "*" not in str(role["rules"])
