@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -12,7 +13,8 @@ from tests.api_server import NAMESPACE, api_server, kube_config
 from mlops_provider.hooks.docker import DockerEngineHook
 from mlops_provider.hooks.kubernetes import ClusterHook
 from mlops_provider.runtime.targets.kubernetes import KubernetesTarget
-from mlops_provider.store.placements import Placement
+from mlops_provider.store.placements import Placement, placement_history, write_placement
+from mlops_provider.store.store import Store
 from mlops_provider.triggers.rollout import RolloutTrigger
 
 PLACEMENT = Placement(
@@ -51,6 +53,28 @@ def test_it_fires_with_what_became_of_the_rollout(monkeypatch):
     assert json.loads(address) == extra
     assert payload["status"] == "failed"
     assert "out of memory" in payload["said"]
+
+
+def test_a_task_that_is_ended_while_it_waits_leaves_what_ran_before(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__MLOPS__STORE", str(tmp_path))
+    store = Store(tmp_path)
+    with api_server() as (server, url):
+        extra = {"kube_config": json.dumps(kube_config(url)), "namespace": NAMESPACE}
+        monkeypatch.setenv("AIRFLOW_CONN_CLUSTER", json.dumps({"conn_type": "kubernetes", "extra": extra}))
+        target = KubernetesTarget.connect(json.dumps(extra))
+        first = write_placement(store, replace(PLACEMENT, change="a", state="running"))
+        target.apply(first)
+        second = write_placement(store, replace(first, version="2", image="rain:2", change="b", state="rolling"))
+        server.scenario = "slow"
+        target.apply(second)
+
+        asyncio.run(RolloutTrigger(placement=second.to_dict()).on_kill())
+
+        applied = server.applied[-1]["metadata"]["labels"]["app.kubernetes.io/version"]
+    assert applied == "1"
+    assert [found.state for found in placement_history(store, "rain", "staging")] == [
+        "running", "rolling", "failed", "running",
+    ]  # fmt: skip
 
 
 def test_it_fires_too_where_the_connection_is_missing():

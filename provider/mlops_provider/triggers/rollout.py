@@ -39,3 +39,19 @@ class RolloutTrigger(BaseTrigger):
             yield TriggerEvent({"status": "unknown", "said": str(err)})
             return
         yield TriggerEvent({"status": progress.status, "said": progress.said})
+
+    async def on_kill(self) -> None:
+        """Put back what ran before when a person ends the task while it waits: nobody would look after it."""
+        await asyncio.to_thread(self._undo)
+
+    def _undo(self) -> None:
+        from mlops_provider.hooks.addresses import addresses
+        from mlops_provider.runtime.targets.rollout import undo
+        from mlops_provider.runtime.targets.upkeep import placed
+        from mlops_provider.settings import Settings
+        from mlops_provider.store.placements import Placement
+        from mlops_provider.store.store import Store
+
+        placement, store = Placement.from_dict(self.placement), Store(Settings.from_airflow().store_url)
+        places = [(found.target, found.connection) for found in (placement, *placed(store, placement.workflow))]
+        undo(store, placement, addresses(places))

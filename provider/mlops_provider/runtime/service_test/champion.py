@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlops_provider.store.placements import read_placement
 from mlops_provider.store.service_reports import live_reports
 from mlops_provider.store.services import ServedVersion, Service, read_service
 
@@ -43,7 +44,10 @@ def find_rival(store: Store, service: ServiceRef, state: Service) -> Rival:
         for report in live_reports(store, state.workflow, PRODUCTION)
         if report.status(primary.model.digest)[0] == "ready"
     ]
-    if not ready:
-        return Rival(None, None, f"no model server answers for {live.name}, version {primary.version}")
     note = f"the champion is version {primary.version} of {live.name}"
+    if not ready:
+        placed = read_placement(store, state.workflow, PRODUCTION)
+        if placed and placed.state == "running" and placed.model == primary.model.digest and placed.url:
+            return Rival(placed.url, primary, note)
+        return Rival(None, None, f"no model server answers for {live.name}, version {primary.version}")
     return Rival(ready[0].url, primary, note, shared=len(live.versions) > 1)

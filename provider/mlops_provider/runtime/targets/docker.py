@@ -86,7 +86,8 @@ class DockerTarget:
                     return Progress(status="failed", said=trouble)
                 if not _is_ready(found[name]):
                     return Progress(status="waiting", said=f"container {name} is not ready yet")
-        return Progress(status="ready", said=f"{placement.replicas} containers answer at {self.url(placement)}")
+        many = "1 container answers" if placement.replicas == 1 else f"{placement.replicas} containers answer"
+        return Progress(status="ready", said=f"{many} at {self.url(placement)}")
 
     def url(self, placement: Placement) -> str:
         """Give the address of the front: on this machine, or on the engine's where it listens for others."""

@@ -57,7 +57,7 @@ def _counted(wanted: int, status: Mapping[str, Any], pods: list[Mapping[str, Any
     """Say how many replicas are new and answer."""
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     if updated >= wanted and status.get("replicas", 0) <= updated <= available:
-        return Progress(status="ready", said=f"{available} of {wanted} replicas answer")
+        return Progress(status="ready", said=f"{available} of {wanted} replicas are ready")
     waiting = next((said for pod in pods if (said := _waits_for(pod))), "")
     more, new = f"; {waiting}" if waiting else "", sum(map(is_ready, pods))
     if _condition(status, "Progressing").get("reason") == "ProgressDeadlineExceeded":

@@ -116,7 +116,7 @@ def undo(store: Store, placement: Placement, connections: Mapping[str, str]) -> 
     latest = read_placement(store, placement.workflow, placement.environment)
     if latest is None or latest.change != placement.change:
         return latest if latest and latest.state == "running" else None
-    before = ran_before(store, placement)
+    before = ran_before(store, latest)
     failed = write_placement(store, replace(latest, state="failed"))
     target = open_target(store, placement, connections)
     if before is None or before.place != placement.place:
