@@ -198,6 +198,15 @@ class ApiServer(KubernetesEmulator):
         """Give the versions of the pods that there are."""
         return sorted(pod["metadata"]["labels"]["app.kubernetes.io/version"] for _, pod in self._pods())
 
+    def has_rolled_out(self, version):
+        """Say whether the controllers have looked at the Deployment of a version."""
+        return any(
+            found.raw["metadata"]["labels"]["app.kubernetes.io/version"] == version
+            and found.raw.get("status", {}).get("observedGeneration") == found.raw["metadata"]["generation"]
+            for key, found in self.objects.items()
+            if key[0].plural == "deployments" and not found.deleted
+        )
+
     def kinds(self):
         """Give the kinds of the objects that there are, without pods and events."""
         return sorted(found.raw["kind"] for found in self.objects.values() if not found.deleted and "kind" in found)

@@ -20,6 +20,7 @@ _USES: dict[str, frozenset[str]] = {
     "memory": frozenset({"docker", "kubernetes", "kserve"}),
     "namespace": frozenset({"kubernetes", "kserve"}),
     "pull_secrets": frozenset({"kubernetes", "kserve"}),
+    "secrets": frozenset({"kubernetes", "kserve"}),
     "conn_id": frozenset({"docker", "kubernetes", "kserve"}),
     "port": frozenset({"docker", "kubernetes"}),
     "host": frozenset({"docker"}),
@@ -109,6 +110,11 @@ class TargetSpec(Spec):
     )
     env: dict[str, str] = Field(
         default_factory=dict, description="Variables of the containers, as MLOPS_SERVE_WORKERS; never secrets."
+    )
+    secrets: list[KubernetesName] = Field(
+        default_factory=list,
+        description="Kubernetes secrets whose entries are variables of the containers, as MLOPS_SERVE_TOKEN or the "
+        "store's keys.",
     )
     log_predictions: bool = Field(
         default=False, description="True: containers write the prediction log to the store, which must be a URL."

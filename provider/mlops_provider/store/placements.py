@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from mlops_provider.store.store import Store
 
 State = Literal["rolling", "running", "failed", "stopped"]
-_IDENTITY = ("version", "model", "image", "cpu", "memory", "env", "store_url", "pull_secrets")
+_LISTS = ("pull_secrets", "secrets")
+_IDENTITY = ("version", "model", "image", "cpu", "memory", "env", "store_url", "pull_secrets", "secrets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class Placement:
     namespace: str = ""
     connection: str = ""
     pull_secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     port: int = 0
     host: str = "127.0.0.1"
     url: str = ""
@@ -98,14 +100,14 @@ class Placement:
         """Give the JSON form, as it stands in the store."""
         content = asdict(self)
         del content["revision"]
-        return content | {"pull_secrets": list(self.pull_secrets)}
+        return content | {name: list(content[name]) for name in _LISTS}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], revision: int = 0) -> Self:
         """Make it from its JSON form."""
         scale = Autoscale(**value["autoscale"]) if value["autoscale"] else None
-        secrets = tuple(value["pull_secrets"])
-        return cls(**{**value, "autoscale": scale, "pull_secrets": secrets, "revision": revision})
+        lists = {name: tuple(value[name]) for name in _LISTS}
+        return cls(**{**value, **lists, "autoscale": scale, "revision": revision})
 
 
 def read_placement(store: Store, workflow: str, environment: str) -> Placement | None:

@@ -48,7 +48,7 @@ def run(store, *arguments):
 
 def test_a_service_in_a_cluster_is_seen_scaled_and_stopped(store, server):
     listed = run(store).output
-    scaled = run(store, "scale", "rain/staging", "2", "--wait", "20")
+    scaled = run(store, "scale", "rain/staging", "2", "--wait", "120")
     shown = json.loads(run(store, "status", "rain/staging", "--json").output)
     said = run(store, "logs", "rain/staging", "--lines", "5").output
     due = run(store, "stop", "--due")

@@ -99,12 +99,14 @@ def pod_spec(placement: Placement, *, container: str) -> dict[str, Any]:
 
 def _container(placement: Placement, name: str) -> dict[str, Any]:
     amounts = {"cpu": placement.cpu, "memory": placement.memory}
+    secrets = [{"secretRef": {"name": secret}} for secret in placement.secrets]
     return {
         "name": name,
         "image": placement.image,
         "imagePullPolicy": "IfNotPresent",
         "args": serve_arguments(placement),
         "env": [{"name": key, "value": value} for key, value in variables(placement).items()],
+        **({"envFrom": secrets} if secrets else {}),
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "resources": {"requests": amounts, "limits": amounts},
         "startupProbe": {**_probe("/live"), "periodSeconds": 2, "failureThreshold": _STARTUP_TRIES},

@@ -66,6 +66,7 @@ def _place(config: TargetSpec, context: RunContext) -> dict[str, Any]:
         "namespace": (config.namespace or address.get("namespace") or "default") if cluster else "",
         "connection": connection,
         "pull_secrets": tuple(config.pull_secrets),
+        "secrets": tuple(config.secrets),
         "port": config.port or (_HTTP_PORT if cluster else stable_port(service)),
         "host": config.host,
         "url": config.url or "",

@@ -25,7 +25,7 @@ from mlops_provider.store.services import read_service
 ADDRESS = "engine"
 COLUMNS = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
 BODY = {"dataframe_split": {"columns": COLUMNS, "data": [[5.1, 3.5, 1.4, 0.2]]}}
-SMALL = {"target": "docker", "conn_id": ADDRESS, "wait": "60s", "memory": "512Mi", "cpu": "0.7"}
+SMALL = {"target": "docker", "conn_id": ADDRESS, "wait": "120s", "memory": "512Mi", "cpu": "0.7"}
 pytestmark = containers.CONTAINERS
 
 

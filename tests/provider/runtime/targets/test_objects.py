@@ -39,6 +39,7 @@ FULL = replace(
     env={"MLOPS_SERVE_WORKERS": "2"},
     store_url="s3://bucket/mlops",
     pull_secrets=("registry",),
+    secrets=("store-keys",),
     version="v+1 é",
 )
 VERSIONS = [version for version in all_versions() if tuple(map(int, version.split(".")[:2])) >= (1, 30)]
