@@ -17,7 +17,7 @@ from mlops_provider.exceptions import (
     LinkError,
     MlopsError,
 )
-from mlops_provider.runtime.approval.evidence import DATA, Evidence
+from mlops_provider.runtime.approval.evidence import Evidence, read_evidence
 from mlops_provider.runtime.approval.ledger import Decision, Tally, decide
 from mlops_provider.runtime.approval.request import Request as Question
 from mlops_provider.runtime.approval.request import latest_request
@@ -75,7 +75,7 @@ def question_of(store: Store, workflow: str, run: str, phase: str) -> Question:
 
 def evidence_of(store: Store, question: Question) -> Evidence:
     """Read the evidence of a question."""
-    return Evidence.from_dict(json.loads(store.files.read(f"{store.key(question.report)}/{DATA}")))
+    return read_evidence(store, question.report)
 
 
 def take(store: Store, question: Question, decision: Decision) -> Tally:

@@ -83,11 +83,7 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
             if err.retryable:
                 raise
             raise AirflowFailException(str(err)) from err
-        self.subject = evidence.question
-        self.address = approval_address(context["dag_run"].dag_id, run.run_id, self.phase)
-        self.body = self._body(context, evidence, self.request)
-        self.params = ParamsDict(_form(self.request.evidence, required=self.request.reason == "required"))
-        self.assigned_users = [{"id": user, "name": user} for user in self.request.deciders()] or None
+        self._show(context, evidence, self.request)
         if self.decide is not None:
             choice, reason = self.decide(self.subject, self.body)
             return self._settle(context, run, self.request, choice, reason, self.request.evidence, None)
@@ -95,6 +91,7 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer of Airflow's page, unless the decision was made elsewhere; then end, or ask again."""
+        from mlops_provider.runtime.approval.evidence import read_evidence
         from mlops_provider.runtime.approval.request import latest_request
 
         if "error" in event:
@@ -103,6 +100,8 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
         request = latest_request(run.store(), self.workflow, run.run_id, self.phase)
         if request is None:
             raise AirflowFailException(f"what {self.phase} of run {run.run_id} asked is gone from the store")
+        self._show(context, read_evidence(run.store(), request.report), request)
+        self.notifiers: list[Any] = []  # they were told when it was asked
         user, form = event["responded_by_user"], event["params_input"] or {}
         if user is None:  # the time is over
             return self._go_on(context, run, request)
@@ -151,6 +150,14 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
             until=_end(config.timeout),
         )
         return evidence, ask(run.store(), request)
+
+    def _show(self, context: Context, evidence: Evidence, request: Request) -> None:
+        """Set what Airflow's page shows and whom it lets answer."""
+        self.subject = evidence.question
+        self.address = approval_address(context["dag_run"].dag_id, evidence.run, self.phase)
+        self.body = self._body(context, evidence, request)
+        self.params = ParamsDict(_form(request.evidence, required=request.reason == "required"))
+        self.assigned_users = [{"id": user, "name": user} for user in request.deciders()] or None
 
     def _body(self, context: Context, evidence: Evidence, request: Request) -> str:
         """Write the Markdown of the question."""
@@ -211,8 +218,8 @@ class ApproveReleaseOperator(PhaseRendering, ApprovalOperator):
             self.response_timeout = datetime.fromisoformat(request.until) - datetime.now(UTC)
         if tally.decisions:
             self.log.info("%s: %s", request.about(), tally.said())
-            self.notifiers: list[Any] = []  # they were told when it was asked
-        return super().execute(context)  # waits without a worker; Airflow's question stays as it was first asked
+            self.notifiers = []
+        return super().execute(context)  # waits without a worker; Airflow 3.3 keeps the question as it was first asked
 
     def _finish(self, context: Context, run: RunContext, tally: Tally) -> dict[str, Any]:
         """Record how it ended; skip what follows unless it was approved."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from mlops_provider.runtime.contract import RunContext
     from mlops_provider.runtime.records import Record
+    from mlops_provider.store.store import Store
 
 DATA, PAGE = "report.json", "report.html"
 _PEOPLE = frozenset({"approve", "release", "rollback"})
@@ -110,6 +112,11 @@ def publish(context: RunContext, evidence: Evidence) -> ReportRef:
         made_of = {each["phase"]: (each["report"] or {}).get("digest", "") for each in evidence.checkpoints}
         published = store.publish(context.workflow, "reports", folder, {"lineage": made_of})
     return ReportRef(uri=published.uri, digest=published.digest)
+
+
+def read_evidence(store: Store, report: str) -> Evidence:
+    """Read the evidence of a published report."""
+    return Evidence.from_dict(json.loads(store.files.read(f"{store.key(report)}/{DATA}")))
 
 
 def authors_of(context: RunContext, records: Iterable[Record]) -> list[str]:

@@ -100,7 +100,7 @@ def _changes(evidence: Evidence) -> str:
         return ""
     title = "<h2>What changed since the champion was made</h2>"
     if evidence.why_no_changes:
-        return f"{title}<p class=dim>{escape(evidence.why_no_changes.capitalize())}.</p>"
+        return f"{title}<p class=dim>It cannot be said: {escape(evidence.why_no_changes)}.</p>"
     found = evidence.changes
     rows = [[escape(change["kind"]), escape(change["says"])] for change in found["changes"]]
     same = f"<p class=dim>The same: {escape(', '.join(found['same']))}.</p>" if found["same"] else ""
