@@ -65,7 +65,10 @@ def show(context: click.Context, service: str, store_url: str | None, as_json: b
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    _print(rows, "")
+    _print([{name: value for name, value in row.items() if name != "reason"} for row in rows], "")
+    for row in rows:
+        if row["reason"]:  # as long as what a step of a release was judged by: below the table
+            click.echo(f"{row['revision']}: {row['reason']}")
 
 
 @services.command()
@@ -228,7 +231,10 @@ def _traffic(state: Service) -> str:
     shares = [f"{found.version} ({found.weight} %)" for found in state.versions]
     text = ", ".join(shares) if len(shares) > 1 else "".join(found.version for found in state.versions)
     others = {"shadow": state.shadow, "alternate": state.alternate}
-    return "; ".join([text, *(f"{role} {found.version}" for role, found in others.items() if found)])
+    parts = [text, *(f"{role} {found.version}" for role, found in others.items() if found)]
+    if state.rollout:
+        parts.append(f"{state.rollout.candidate} by {state.rollout.said()}, run {state.rollout.run}")
+    return "; ".join(parts)
 
 
 def _servers(store: Store, state: Service) -> list[dict[str, str]]:

@@ -26,29 +26,36 @@ def rollback_target(states: Sequence[Service], to: str) -> ServedVersion:
 
     RollbackRefusedError says what there is instead.
     """
-    if not states or states[-1].primary is None:
-        name = states[-1].name if states else "the service"
-        raise RollbackRefusedError(f"{name} has no version that is live")
+    if not states:
+        raise RollbackRefusedError("the service has no version that is live")
     current = states[-1]
-    if to == PREVIOUS and current.rollout is not None and (stable := current.named().get(current.rollout.stable)):
-        return stable  # a release that is under way is ended
     if to == PREVIOUS:
-        found = before_live(states)
-        hint = f"versions that it has had: {_listed(states)}; name one, or stop the service"
-        if found is None:
-            live = current.primary.version if current.primary else ""
-            raise RollbackRefusedError(f"{current.name} has no version before {live} to roll back to", hint=hint)
-        return found
+        return _previous(states)
     if to == ALTERNATE:
         if current.alternate is None:
             raise RollbackRefusedError(f"no alternate stands by for {current.name}")
         return current.alternate
-    for state in reversed(states):
-        if to in state.named():
-            return state.named()[to]
-    raise RollbackRefusedError(
-        f"{current.name} has never had version {to}", hint=f"versions that it has had: {_listed(states)}"
-    )
+    found = next((state.named()[to] for state in reversed(states) if to in state.named()), None)
+    if found is None:
+        raise RollbackRefusedError(
+            f"{current.name} has never had version {to}", hint=f"versions that it has had: {_listed(states)}"
+        )
+    return found
+
+
+def _previous(states: Sequence[Service]) -> ServedVersion:
+    """Give what was live before a release that is under way, what ran until the service was stopped, or the last."""
+    current = states[-1]
+    if current.rollout is not None and (stable := current.named().get(current.rollout.stable)):
+        return stable
+    found = before_live(states) if current.primary else current.previous
+    if found is None:
+        live = f"before {current.primary.version} " if current.primary else ""
+        raise RollbackRefusedError(
+            f"{current.name} has no version {live}to roll back to",
+            hint=f"versions that it has had: {_listed(states)}; name one, or stop the service",
+        )
+    return found
 
 
 def before_live(states: Iterable[Service]) -> ServedVersion | None:

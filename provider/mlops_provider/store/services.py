@@ -241,7 +241,8 @@ def stop_service(store: Store, workflow: str, environment: str, change: Change) 
     """Let nothing answer; what had most of the traffic is the previous version, to come back to."""
 
     def make(current: Service) -> Service:
-        return replace(current, versions=(), shadow=None, previous=current.primary or current.previous)
+        judged = current.named().get(current.rollout.stable) if current.rollout else current.primary
+        return replace(current, versions=(), shadow=None, rollout=None, previous=judged or current.previous)
 
     return change_service(store, workflow, environment, change, make)
 

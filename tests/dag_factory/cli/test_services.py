@@ -9,8 +9,19 @@ from click.testing import CliRunner
 
 from mlops_dag_factory.cli.main import mlops
 from mlops_provider.refs import ModelRef
+from mlops_provider.store import rollouts
+from mlops_provider.store.rollbacks import rollback_target
 from mlops_provider.store.service_reports import ServerReport, write_report
-from mlops_provider.store.services import Change, ServedVersion, now, set_version
+from mlops_provider.store.services import (
+    Change,
+    Rollout,
+    ServedVersion,
+    now,
+    read_service,
+    service_history,
+    set_version,
+    stop_service,
+)
 from mlops_provider.store.store import Store
 
 
@@ -71,3 +82,28 @@ def test_serve_refuses_an_empty_token_file(tmp_path):
 
     assert answer.exit_code == 2
     assert "is empty" in answer.output
+
+
+def test_a_release_under_way_and_why_each_step_was_taken_are_shown(store):
+    service = read_service(store, "camera", "production")
+    rollout = Rollout(
+        identity="camera/run-3/live", run="run-3", by="ana", strategy="canary", candidate="3", stable="2",
+        since=now(), until="2099-01-01T00:00:00+00:00", steps=2,
+    )  # fmt: skip
+    model = ModelRef(uri="u/3", digest="3" * 64, name="camera", version="3")
+
+    def change(name, reason):
+        return Change(id=name, action="weights", by="ana", at=now(), reason=reason)
+
+    started = rollouts.start(store, service, model, rollout, change("start", "a new model"))
+    until, held = rollout.until, "523 requests; error_rate = 0.001: error_rate <= 0.01 holds"
+    rollouts.step(store, started, rollout.identity, 1, {"2": 80, "3": 20}, until, change("step", held))
+
+    listed = run("services", "--store", store.url).output
+    shown = run("services", "show", "camera", "--store", store.url).output
+
+    assert "2 (80 %), 3 (20 %); 3 by canary, step 1 of 2, run run-3" in " ".join(listed.split())
+    assert f"4: {held}\n" in shown
+    stop_service(store, "camera", "production", Change(id="stop", action="stop", by="ana", at=now()))
+    assert read_service(store, "camera", "production").rollout is None
+    assert rollback_target(service_history(store, "camera", "production"), "previous").version == "2"
