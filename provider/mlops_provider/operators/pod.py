@@ -32,7 +32,7 @@ class PhasePodOperator(KubernetesPodOperator):
     def __init__(self, *, work: Work, wanted: Mapping[str, Any], image: str, template: str, **kwargs: Any) -> None:
         startup = wanted.get("startup_timeout")
         super().__init__(
-            name=f"mlops-{work.recorded.workflow}-{work.recorded.phase}"[:80],
+            name=parts.pod_name(work.recorded),
             kubernetes_conn_id=wanted.get("conn_id") or "kubernetes_default",
             namespace=wanted.get("namespace"),
             full_pod_spec=PodGenerator.deserialize_model_dict(parts.pod(work, wanted, image)),

@@ -152,7 +152,13 @@ def folders(context: RunContext, *, data: bool) -> Iterator[tuple[str, str]]:
     if data and root and "://" not in root:
         found[str(Path(root).expanduser().absolute())] = "ro"
     if context.tracking_uri.startswith("sqlite:///"):
-        found[str(Path(context.tracking_uri.removeprefix("sqlite:///")).absolute().parent)] = "rw"
+        folder = Path(context.tracking_uri.removeprefix("sqlite:///")).absolute().parent
+        if (folder / "airflow.cfg").exists() or (folder / "airflow.db").exists():
+            raise ConfigError(
+                f"the tracking database lies in Airflow's home, {folder}, which no container may see",
+                hint="give [mlops] tracking_uri a server, or a database in a folder of its own",
+            )
+        found[str(folder)] = "rw"
     store = context.store()
     if store.local:
         Path(store.url).mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import MlopsError, PlaceError, WorkFailedError
@@ -24,6 +25,7 @@ RESULT = "/airflow/xcom/return.json"
 ATTEMPT = "mlops/attempt"
 CONTAINER = "base"
 _USER = 50000
+_LONGEST_NAME = 50
 _GPU = "nvidia.com/gpu"
 _NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _NEVER = ("not found", "manifest unknown", "denied", "unauthorized", "no match for platform", "invalidimagename")
@@ -36,6 +38,11 @@ CONTAINER_SECURITY = {
     "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True,
     "capabilities": {"drop": ["ALL"]},
 }  # fmt: skip
+
+
+def pod_name(context: RunContext) -> str:
+    """Give what the name of a pod begins with: a-z, 0-9 and -."""
+    return re.sub(r"[^a-z0-9-]+", "-", f"mlops-{context.workflow}-{context.phase}".lower())[:_LONGEST_NAME].strip("-")
 
 
 def secret_name(context: RunContext) -> str:

@@ -21,11 +21,11 @@ from tests.provider.runtime.places.conftest import Runner, alike
 import mlops_dag_factory
 import mlops_provider
 from mlops_dag_factory.spec import IngestSpec, TransformSpec
-from mlops_provider.exceptions import PlaceError, WorkFailedError
+from mlops_provider.exceptions import ConfigError, PlaceError, WorkFailedError
 from mlops_provider.refs import ImageRef
 from mlops_provider.runtime.images.docker import engine
 from mlops_provider.runtime.images.recipe import recipe
-from mlops_provider.runtime.places.container import ENTRYPOINT, LABEL, ContainerPlace
+from mlops_provider.runtime.places.container import ENTRYPOINT, LABEL, ContainerPlace, folders
 from mlops_provider.runtime.records import run_records
 from mlops_provider.runtime.table import read_frame
 
@@ -115,6 +115,16 @@ def test_a_phase_is_no_root_writes_nothing_else_and_shows_no_secret(bench, there
 
     [row] = read_frame(bench.store, found.outcome.outputs["data"]).to_dict("records")
     assert (row["user"], row["seen"], list(row["written"]), row["threads"]) == (OWNER, False, ["/tmp"], 2)
+
+
+def test_airflows_home_is_shown_to_no_container(bench):
+    (bench.root / "airflow.cfg").touch()
+
+    with pytest.raises(ConfigError, match="lies in Airflow's home"):
+        list(folders(bench.context("model", "train"), data=False))
+
+    elsewhere = bench.context("model", "train", tracking_uri="http://mlflow:5000", data_root="s3://lake")
+    assert list(folders(elsewhere, data=True)) == [(bench.store.url, "rw")]
 
 
 def test_want_of_memory_is_named(bench, there):

@@ -108,7 +108,7 @@ def test_a_phase_in_a_pod_gives_the_record_of_the_worker(pods, inline_records):
 def test_what_is_sent_is_valid_and_holds_no_secret(pods):
     connections = {"lake": "postgresql://ana:s3cr3t@lake/db"}
 
-    pods.whole(IngestSpec(source="sklearn:iris"), "rows", connections=connections)
+    pods.whole(IngestSpec(source="sklearn:iris"), "rows@Norderney.1", connections=connections)
 
     [made] = pods.cluster.started
     sent = {name: value for name, value in made.items() if name != "status"}

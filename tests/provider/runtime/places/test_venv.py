@@ -162,6 +162,31 @@ def test_nothing_is_left_of_a_phase_whose_task_is_killed(bench, place, how, tmp_
     task.join() if how is None else task.wait()
 
 
+class OutOfTimeError(BaseException):
+    """As Airflow raises it, from a signal."""
+
+
+def test_nothing_is_left_of_a_phase_whose_time_is_over(bench, place, tmp_path):
+    pids = tmp_path / "pids"
+    place.variables = {"PIDS": str(pids)}
+
+    def over(number, frame):
+        if not pids.exists():
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            return
+        raise OutOfTimeError
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    spec, data = TransformSpec(data="n", python="place_parts:linger"), bench.csv("n.csv", ROWS)
+    with pytest.raises(OutOfTimeError):
+        Runner(bench, place).run(spec, "slow", {"data": data}, **PARTS)
+    signal.signal(signal.SIGALRM, before)
+
+    while any(alive(int(pid)) for pid in pids.read_text().split()):
+        time.sleep(0.05)
+
+
 def ended(runner, spec, data):
     with pytest.raises(PlaceError, match="was killed"):
         runner.run(spec, "slow", {"data": data}, **PARTS)
