@@ -128,7 +128,8 @@ def start_logging(options: ServeOptions) -> None:
 
 def listen(host: str, port: int) -> socket.socket:
     """Listen; refuse a port that is taken before anything starts."""
-    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, so that asyncio sets TCP_NODELAY
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
