@@ -77,7 +77,7 @@ def read_window(
             try:
                 return Window(connection.sql(query).to_arrow_table(), [*map(str, unreadable), *lost])
             except duckdb.Error:
-                damaged = [file for file in files if not _is_sound(file)]
+                damaged = [file for file in files if not is_sound(file)]
                 if not damaged:
                     raise
                 unreadable += damaged
@@ -212,7 +212,7 @@ def _joined(query: str, truth: str, signature: Signature, *, only_labelled: bool
     )
 
 
-def _is_sound(file: Path) -> bool:
+def is_sound(file: Path) -> bool:
     """Say whether every page of a Parquet file can be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -136,7 +136,7 @@ def test_a_hundred_thousand_requests_through_releases_rollback_and_restarts(cont
     assert read_standing(control.store, "flow").champion.version == "2"
     shares = shares_in(control.windows, answers, service_history(control.store, "flow", "production"))
     assert len(shares) == 3  # two steps of the canary that held, one of the one that did not
-    assert min(share["p"] for share in shares) > 1e-4, shares
+    assert min(share["p"] for share in shares) > 1e-6, shares  # a weight that is off by 3 in 100 gives 1e-11
     record_property("requests", len(answers))
     record_property("tried_again_on_the_other_replica", int((answers.tries > 1).sum()))
     record_property("shares", json.dumps(shares))

@@ -34,7 +34,7 @@ def agreement(connection: duckdb.DuckDBPyConnection, *, tolerance: float | None)
     row = connection.execute(
         f"SELECT avg(({equal})::INTEGER), avg(({near})::INTEGER) FROM "
         f"(SELECT * FROM candidate WHERE {_ANSWERED}) c JOIN (SELECT * FROM live WHERE {_ANSWERED}) l "
-        "USING (request_id, row)"
+        "USING (request_id, ts, row)"
     ).fetchone()
     return dict(zip(("agreement", "near_agreement"), row or (None, None), strict=True))
 

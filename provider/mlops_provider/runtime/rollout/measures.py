@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.labels import SQL_TYPES, arrived_labels
-from mlops_provider.runtime.predictions import log_files, signature_of
+from mlops_provider.runtime.predictions import is_sound, log_files, signature_of
 from mlops_provider.runtime.rollout.distances import agreement, drift
 from mlops_provider.runtime.sql import closed, columns_of, identifier, literal, said
 from mlops_provider.runtime.table import connect, seal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
     import duckdb
 
@@ -38,6 +40,8 @@ _PLAIN = (
 )
 _TYPES = {"probability": "DOUBLE"}
 _FAILED = 500
+_REQUEST = "(request_id, ts)"
+"""What is one request: clients may use an id again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +56,51 @@ class Measured:
 def measure(
     config: ReleaseSpec, context: RunContext, candidate: ServedVersion, live: ServedVersion | None, since: datetime
 ) -> Measured:
-    """Measure both versions on what they were asked since a moment.
+    """Measure both versions on what they were asked since a moment; damaged files of the log are left out.
 
     DataError when the SQL of a measure of one's own fails or gives no single number.
     """
-    store = context.store()
-    shadow = config.strategy == "shadow"
-    files, _ = log_files(store, f"{context.workflow}/predictions/{config.environment}", None, since, None)
-    signature = signature_of(store, candidate)
-    found = Measured()
-    if not files:
-        return found
+    import duckdb
+
+    key = f"{context.workflow}/predictions/{config.environment}"
+    files, _ = log_files(context.store(), key, None, since, None)
+    while files:
+        try:
+            return _measured(config, context, {CANDIDATE: candidate, LIVE: live}, since, files)
+        except duckdb.Error:
+            damaged = [file for file in files if not is_sound(file)]
+            if not damaged:
+                raise
+            files = [file for file in files if file not in damaged]
+    return Measured()
+
+
+def _measured(
+    config: ReleaseSpec,
+    context: RunContext,
+    versions: Mapping[str, ServedVersion | None],
+    since: datetime,
+    files: list[Path],
+) -> Measured:
+    signature = signature_of(context.store(), cast("ServedVersion", versions[CANDIDATE]))
+    found, shadow = Measured(), config.strategy == "shadow"
     with connect() as connection:
-        source = f"read_parquet([{', '.join(literal(str(file)) for file in files)}], union_by_name = true, "
-        source += "hive_partitioning = false)"
-        present = columns_of(connection, f"SELECT * FROM {source}")
-        for name, version in ((CANDIDATE, candidate), (LIVE, live)):
-            hidden = shadow and name == CANDIDATE
-            wanted = version.version if version else ""
-            where = f"version = {literal(wanted)} AND role {'=' if hidden else '<>'} 'shadow'"
-            where += f" AND ts >= TIMESTAMPTZ {literal(since.isoformat())}"
-            columns = _columns(config, present)
-            connection.execute(f"CREATE TEMP TABLE {name} AS SELECT {columns} FROM {source} WHERE {where}")
+        listed = ", ".join(literal(str(file)) for file in files)
+        source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        columns = _columns(config, columns_of(connection, f"SELECT * FROM {source}"))
+        for name, version in versions.items():
+            role = "= 'shadow'" if shadow and name == CANDIDATE else "NOT IN ('shadow', 'fallback')"
+            connection.execute(
+                f"CREATE TEMP TABLE {name} AS SELECT {columns} FROM {source} "
+                f"WHERE version = {literal(version.version if version else '')} AND role {role} "
+                f"AND ts >= TIMESTAMPTZ {literal(since.isoformat())}"
+            )
         _labels(connection, config, context, signature)
         seal(connection)
         for name, values in ((CANDIDATE, found.candidate), (LIVE, found.live)):
             values.update(_service(connection, name))
             values.update(_own(connection, config, name, found))
-        numeric = signature.task in {"regression", "forecasting"}
+        numeric = signature.task not in {"classification", "multilabel"}
         _put(found, "prediction_drift", drift(connection, numeric=numeric), "one of the versions has no predictions")
         if shadow:
             tolerance = config.tolerance if numeric else None
@@ -103,8 +124,8 @@ def _service(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, flo
         for share in (0.5, 0.95, 0.99)
     )
     row = connection.execute(
-        f"SELECT count(DISTINCT request_id), count(*), "
-        f"count(DISTINCT request_id) FILTER (WHERE status >= {_FAILED}), {quantiles} FROM {table}"
+        f"SELECT count(DISTINCT {_REQUEST}), count(*), "
+        f"count(DISTINCT {_REQUEST}) FILTER (WHERE status >= {_FAILED}), {quantiles} FROM {table}"
     ).fetchone()
     requests, rows, failed, *latencies = row or (0, 0, 0, None, None, None)
     found = {"requests": requests, "rows": rows, "error_rate": failed / requests if requests else None}

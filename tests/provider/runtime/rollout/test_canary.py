@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -217,3 +218,24 @@ def test_a_version_that_servers_cannot_load_changes_nothing_and_may_be_tried_aga
     assert (flow.shares(), flow.service().rollout) == ({"1": 100}, None)
     assert isinstance(flow.advance(canary(), version), Waiting)  # once mended
     assert flow.shares() == {"1": 80, "2": 20}
+
+
+def test_ids_that_clients_use_again_and_files_that_are_damaged_do_not_hide_what_happened(flow):
+    flow.live()
+    version = flow.register(OTHER, "run-2")
+    flow.advance(canary(steps=[{"weight": 50, "for": "1h"}]), version)
+    flow.settle()
+    flow.sent = repeat(7)  # every request has the same id, so that one version answers all
+    answers = flow.ask(30)
+    time.sleep(1.3)
+    folder = Path(flow.store.url) / flow.name / "predictions/production"
+    sound = next(folder.rglob(f"version={answers.version[0]}/**/*.parquet"))
+    content = bytearray(sound.read_bytes())
+    content[100:400] = bytes(300)
+    sound.with_name(f"{int(time.time() * 1000)}-damaged.parquet").write_bytes(bytes(content))
+    known, since = flow.service().named(), datetime.fromisoformat(flow.service().rollout.since)
+
+    found = measure(canary(), flow.context(), known["2"], known["1"], since)
+
+    answered = found.candidate if answers.version[0] == "2" else found.live
+    assert (answered["requests"], answered["rows"], answered["error_rate"]) == (30, 30, 0)
