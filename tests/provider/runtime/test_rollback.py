@@ -22,7 +22,15 @@ from mlops_provider.runtime.rollback import run as run_rollback
 from mlops_provider.store.chain import Chain
 from mlops_provider.store.chain_check import check_chain
 from mlops_provider.store.model_file import MODEL_FILE
-from mlops_provider.store.services import Change, ServedVersion, now, read_service, service_history, set_version
+from mlops_provider.store.services import (
+    Change,
+    ServedVersion,
+    now,
+    read_service,
+    service_history,
+    set_alternate,
+    set_version,
+)
 from mlops_provider.store.standing import read_standing
 
 
@@ -178,3 +186,14 @@ def test_a_rollback_that_was_killed_is_completed_by_the_next_and_not_undone(benc
     assert (live(bench), champion(bench)) == ("1", "1")
     assert again.exit_code == (1 if where == "before the alias" else 0)  # nothing was left to do but the alias
     assert [state.primary.version for state in service_history(bench.store, "flow", "production")] == ["1", "2", "1"]
+
+
+def test_what_stands_by_can_take_over(bench):
+    first, *_ = released(bench, 3)
+    change = Change(id="stand by", action="alternate", by="ana", at=now())
+    set_alternate(bench.store, "flow", "production", first, change)
+
+    outcome = roll_back(bench, to="alternate")
+
+    assert (outcome.outputs["service"].version, outcome.details["left"]) == ("1", "3")
+    assert (live(bench), champion(bench)) == ("1", "1")
