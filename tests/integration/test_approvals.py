@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 JUDGED = """
 workflow: judged
-roles: {reviewer: {users: [admin, rita, una], links: {rita: owner, una: owner}}}
+roles: {reviewer: {users: [admin, rita, una], links: {rita: mail, una: mail}}}
 notify: [{on: "approval:waiting", to: role:reviewer}]
 defaults: {cache: true, retries: 1, retry_delay: 1s}
 phases:
@@ -146,8 +146,8 @@ def test_each_answer_is_taken_or_refused_for_its_reason(approved, who, status, s
     assert said in answer.text
 
 
-def test_people_are_told_once_whatever_is_asked_again(approved, inbox):
-    told = [message for _, message in inbox.messages if message.get("run") == approved[0]]
+def test_people_are_told_once_whatever_is_asked_again(approved, mailbox):
+    told = [message for _, message in mailbox.messages if message.get("run") == approved[0]]
 
     assert [(message["event"], message["needed"]) for message in told] == [("waiting", 2)] * 2
 
@@ -175,9 +175,11 @@ def test_record_and_audit_chain_say_who_decided_what_why_and_on_which_evidence(h
     assert check_chain(chain) == []
 
 
-def test_a_link_shows_decides_once_and_is_told_only_to_its_person(airflow, home, inbox, judged, people):
+def test_a_link_shows_decides_once_and_is_told_only_to_its_person(airflow, home, mailbox, judged, people):
     run_id = judged()
-    told = [message for _, message in inbox.messages if message.get("run") == run_id and message["event"] == "waiting"]
+    told = [
+        message for _, message in mailbox.messages if message.get("run") == run_id and message["event"] == "waiting"
+    ]
     links = {read_link(message["link"].rsplit("/", 1)[1], (LINK_KEY,)).user: message["link"] for message in told}
     assert (len(told), set(links)) == (2, {"rita", "una"})
     assert told[0]["question"].startswith("Release judged version")

@@ -69,7 +69,7 @@ def test_the_code_page_shows_the_workflow_file(airflow, page):
 
 APPROVED = """
 workflow: shown
-roles: {reviewer: {users: [rita, una, reviewer], links: {una: owner}}}
+roles: {reviewer: {users: [rita, una, reviewer], links: {una: mail}}}
 notify: [{on: "approval:waiting", to: role:reviewer}]
 phases:
   rows: {type: ingest, source: "sklearn:iris"}
@@ -90,7 +90,7 @@ def waits(airflow, home):
     return run_id
 
 
-def test_people_decide_on_the_page_with_the_evidence_and_by_their_link(airflow, inbox, page, waits):
+def test_people_decide_on_the_page_with_the_evidence_and_by_their_link(airflow, mailbox, page, waits):
     browser = page.context.browser
     rita = browser.new_context(viewport={"width": 1200, "height": 1500})
     rita.add_cookies([{"name": "_token", "value": airflow.token("rita"), "url": airflow.url}])
@@ -118,7 +118,7 @@ def test_people_decide_on_the_page_with_the_evidence_and_by_their_link(airflow, 
         his.get_by_role("button", name="Approve").click()
     airflow.wait_for_question("shown", waits, "approval")
 
-    [link] = [m["link"] for _, m in inbox.messages if m.get("run") == waits and "link" in m]
+    [link] = [m["link"] for _, m in mailbox.messages if m.get("run") == waits and "link" in m]
     una = browser.new_context(viewport={"width": 1200, "height": 1500}, color_scheme="dark").new_page()
     una.goto(link)
     assert una.get_by_text("as good as the numbers say").is_visible()
