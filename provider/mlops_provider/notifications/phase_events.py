@@ -42,9 +42,10 @@ class PhaseEventNotifier(BaseNotifier):
         """Send the message of each event to its targets."""
         scope: Any = context
         skip: Skip | None = scope.get(SKIPPED)
-        why = skip.why if skip else str(context.get("exception") or "")[:MAX_WHY]
+        text = skip.why if skip else str(context.get("exception") or "")
+        why = text[:MAX_WHY]
         blocked = skip.reason == "blocked" if skip else " is blocked: " in why
-        for event in self.events(blocked=blocked, undone=UNDONE in why):
+        for event in self.events(blocked=blocked, undone=UNDONE in text):
             message = {
                 "event": event,
                 "workflow": self.workflow,

@@ -84,6 +84,15 @@ def step(
     return change_service(store, service.workflow, service.environment, change, make)
 
 
+def keep(store: Store, service: Service, identity: str, until: str, change: Change) -> Service:
+    """Say that somebody still looks after a step that stays open."""
+
+    def make(current: Service) -> Service:
+        return replace(current, rollout=replace(_own(current, identity), until=until))
+
+    return change_service(store, service.workflow, service.environment, change, make)
+
+
 def finish(
     store: Store, service: Service, identity: str, candidate: str, change: Change, *, alternate: str = "keep"
 ) -> Service:

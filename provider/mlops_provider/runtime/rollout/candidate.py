@@ -15,7 +15,7 @@ from mlops_provider.store.services import Change, now, read_service, service_his
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.release import ReleaseSpec
     from mlops_provider.runtime.contract import Inputs, RunContext
-    from mlops_provider.store.services import Action, Service
+    from mlops_provider.store.services import Action, Rollout, Service
     from mlops_provider.store.store import Store
 
 _MARGIN = timedelta(minutes=15)
@@ -76,8 +76,13 @@ class Candidate:
         return Promotion.of(self.context, self.version)
 
     def until(self, lasts: timedelta) -> str:
-        """Say until when somebody must have looked after a step that lasts so long."""
-        return (datetime.now(UTC) + self._needs(lasts)).isoformat(timespec="milliseconds")
+        """Say until when somebody must have looked after a step that lasts so long; one that stays open is kept."""
+        end = datetime.now(UTC) + lasts + self.config.wait + _MARGIN
+        return end.isoformat(timespec="milliseconds")
+
+    def soon_forgotten(self, rollout: Rollout) -> bool:
+        """Say whether a step has to be kept, lest others take it for one that nobody looks after."""
+        return datetime.fromisoformat(rollout.until) - datetime.now(UTC) < _MARGIN / 2
 
     def id(self, what: str) -> str:
         """Give the id of a change: the same in every attempt."""
@@ -91,7 +96,7 @@ class Candidate:
         """Give what was said of each step when it ended."""
         changes = [state.change for state in self.states() if state.change]
         mine = [change for change in changes if change.id.startswith(f"{self.identity}#")]
-        return [change.reason for change in mine if change.action in {"weights", "release"}]
+        return [change.reason for change in mine if change.id.endswith("#all") or "#step" in change.id]
 
     def service_ref(self, service: Service, url: str) -> ServiceRef:
         """Give the reference of the service as it runs."""

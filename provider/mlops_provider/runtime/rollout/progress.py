@@ -55,7 +55,8 @@ class Progress:
         if rollout is None or rollout.step == 0 or self._failed(service):
             return None
         judged = self._judge(service, rollout)
-        return None if self._breaks(judged) else self._waits(rollout, judged)
+        due = self._breaks(judged) or self.candidate.soon_forgotten(rollout)
+        return None if due else self._waits(rollout, judged)
 
     def advance(self) -> Waiting | Outcome:
         """Take the step that is due; give how long to wait, or how the release ended.
@@ -136,6 +137,7 @@ class Progress:
         if self._breaks(judged):
             raise endings.roll_back_step(candidate, service, rollout, f"{judged.broken} ({count})", about)
         if waiting := self._waits(rollout, judged):
+            self._keep(service, rollout, judged)
             return waiting
         if judged.open and candidate.promotes:
             missing = f"the step cannot be judged: {'; '.join(judged.open)} ({count})"
@@ -167,6 +169,14 @@ class Progress:
         wait = min(stage.lasts, self.config.every)
         said = f"step {number} of {len(candidate.stages)} ({stage}) begins: {held}"
         return Waiting(wait.total_seconds(), said)
+
+    def _keep(self, service: Service, rollout: Rollout, judged: Judged) -> None:
+        """Write down that somebody looks after a step that stays open."""
+        candidate = self.candidate
+        if candidate.soon_forgotten(rollout):
+            why = f"{rollout.said()} stays open: {'; '.join(judged.open)}"
+            change = candidate.change(f"kept{service.revision}", "weights", why)
+            rollouts.keep(candidate.store, service, candidate.identity, candidate.until(_NOTHING), change)
 
     def _give_all(self, service: Service, held: str) -> Service:
         """Give the version all traffic."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import repeat
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from tests.provider.runtime.rollout.conftest import FRAGILE, MOVED, OTHER, canar
 
 from mlops_dag_factory.spec import ReleaseSpec, RollbackSpec
 from mlops_provider.exceptions import DataError, ReleaseRefusedError, ReleaseRolledBackError, ServiceFailedError
+from mlops_provider.runtime.rollout import candidate
 from mlops_provider.runtime.rollout.measures import measure
+from mlops_provider.runtime.rollout.one_look import look
 from mlops_provider.runtime.rollout.progress import Waiting
 from mlops_provider.store.model_file import MODEL_FILE
 from mlops_provider.store.rollbacks import before_live
@@ -136,6 +139,28 @@ def test_too_few_requests_keep_a_step_open_and_end_it_when_patience_is_over(flow
 
     assert "0 of 50 requests have come" in waiting.said
     assert flow.shares() == {"1": 100}
+
+
+def test_a_step_that_stays_open_is_not_taken_for_one_that_nobody_looks_after(flow, monkeypatch):
+    flow.live()
+    version = flow.register(OTHER, "run-2")
+    spec = canary(steps=[{"weight": 20, "for": "100ms"}], wait="1s", minimum_requests=50)
+    flow.advance(canary(steps=[{"weight": 20, "for": "100ms"}], minimum_requests=50), version)
+    monkeypatch.setattr(candidate, "_MARGIN", timedelta(hours=1))  # as if a quarter of an hour had passed
+    time.sleep(0.2)
+    before = flow.service()
+
+    looked, waiting = look(spec, {"model": [version]}, flow.context()), flow.advance(spec, version)
+    again = look(spec, {"model": [version]}, flow.context())
+
+    assert looked is None  # the task has something to do
+    assert "0 of 50 requests have come" in waiting.said
+    after = flow.service()
+    assert after.rollout == replace(before.rollout, until=after.rollout.until)
+    assert after.rollout.until > before.rollout.until
+    assert "canary, step 1 of 1 stays open: 0 of 50 requests have come" in after.change.reason
+    assert again is not None
+    assert flow.shares() == {"1": 80, "2": 20}
 
 
 def test_a_measure_of_ones_own_in_sql_with_labels_decides(flow, tmp_path):
