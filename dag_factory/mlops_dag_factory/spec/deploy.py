@@ -22,4 +22,6 @@ class DeploySpec(TargetSpec, PhaseSpec):
     type: Literal["deploy"] = "deploy"
     model: Deployable = Field(description="Registered model version to deploy, or the image of one.")
     environment: Environment = Field(default="staging", description="Environment to deploy to.")
-    wait: Duration = Field(default=timedelta(minutes=2), description="How long it may take until it answers.")
+    wait: Duration = Field(
+        default=timedelta(minutes=2), description="How long it may take until it answers; in a cluster 10m."
+    )

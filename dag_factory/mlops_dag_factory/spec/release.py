@@ -125,7 +125,7 @@ class ReleaseSpec(TargetSpec, PhaseSpec):
         "'{{ parameters.override }}'. It goes into the audit chain with who started the run; empty: none.",
     )
     wait: Duration = Field(
-        default=timedelta(minutes=2), description="How long a model server may take to report it healthy."
+        default=timedelta(minutes=2), description="How long it may take until it answers; in a cluster 10m."
     )
 
     @model_validator(mode="after")

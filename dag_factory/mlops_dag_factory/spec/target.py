@@ -29,6 +29,8 @@ _USES: dict[str, frozenset[str]] = {
     "log_predictions": frozenset({"docker", "kubernetes", "kserve"}),
 }
 """Key -> the targets that it says something to."""
+_CLUSTERS = ("kubernetes", "kserve")
+_CLUSTER_WAIT = "10m"
 
 
 def parse_cpu(value: object) -> object:
@@ -122,6 +124,14 @@ class TargetSpec(Spec):
     stop_after: Duration | None = Field(
         default=None, description="After how long the service stops by itself, as 4h; default: never."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _patient(cls, value: Any) -> Any:
+        """Wait longer for a cluster: the first pull of an image on a node takes minutes."""
+        if isinstance(value, dict) and value.get("target") in _CLUSTERS and "wait" in cls.model_fields:
+            return {"wait": _CLUSTER_WAIT, **value}
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

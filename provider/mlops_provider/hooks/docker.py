@@ -27,7 +27,7 @@ class DockerEngineHook(BaseHook):
         about = {
             "engine": extra.get("engine", ""),
             "certificates": {name: extra[name] for name in _CERTIFICATES if extra.get(name)},
-            "registry": connection.host or "",
+            "registry": f"{connection.host or ''}{f':{connection.port}' if connection.port else ''}",
             "username": connection.login or "",
             "password": connection.password or "",
         }

@@ -7,7 +7,7 @@ ones are then told to end: they say that they are not ready, answer what they ha
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -17,38 +17,40 @@ from mlops_provider.refs import ImageRef
 from mlops_provider.runtime.images import docker as images
 from mlops_provider.runtime.images.buildah import read_layout
 from mlops_provider.runtime.images.recipe import PORT
+from mlops_provider.runtime.images.reference import DOCKER_HUB, ImageName
+from mlops_provider.runtime.targets.containers import (
+    ROLE,
+    engine_errors,
+    is_answering,
+    is_ready,
+    last_lines,
+    safe_options,
+    state_of,
+    trouble_of,
+)
 from mlops_provider.runtime.targets.naming import object_name, serve_arguments, variables
 from mlops_provider.runtime.targets.quantities import bytes_of, processors
 from mlops_provider.runtime.targets.target import Instance, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mlops_provider.store.placements import Placement
     from mlops_provider.store.store import Store
 
 _ALIAS = "replicas"
 LOCAL, _ANY = "127.0.0.1", {"0.0.0.0", "::"}  # noqa: S104 (recognised)
-_SERVICE, _ROLE, _IDENTITY, _VERSION, _MODEL = (
-    "mlops.service", "mlops.role", "mlops.replica", "mlops.version", "mlops.model"
-)  # fmt: skip
+_SERVICE, _IDENTITY, _VERSION, _MODEL = "mlops.service", "mlops.replica", "mlops.version", "mlops.model"
 _STOP_SECONDS = 60
-_PROCESSES = 512
-_DEATHS = 2
-_KILLED = 137
 _SHOWN_LINES = 15
-_ASK = (
-    f"import sys,urllib.request;sys.exit(urllib.request.urlopen('http://127.0.0.1:{PORT}/ready',timeout=4).status!=200)"
-)
 
 
 class DockerTarget:
-    """The containers of one engine; `login` is the registry's, as the engine takes it."""
+    """The containers of one engine; `login` is for the one `registry`, as the engine takes it."""
 
-    def __init__(self, store: Store, client: Any, login: dict[str, str] | None = None) -> None:
+    def __init__(self, store: Store, client: Any, login: dict[str, str] | None = None, registry: str = "") -> None:
         self.store = store
         self.client = client
         self.login = login
+        self.registry = registry or DOCKER_HUB
 
     @classmethod
     def connect(cls, store: Store, address: str) -> Self:
@@ -62,11 +64,11 @@ class DockerTarget:
             client = images.engine(about.get("engine", ""), about.get("certificates"))
         except ImageRegistryError as err:
             raise TargetUnavailableError(err.message, hint="start it, or set DOCKER_HOST or the connection") from err
-        return cls(store, client, login)
+        return cls(store, client, login, about.get("registry", "").rpartition("://")[2].rstrip("/"))
 
     def apply(self, placement: Placement) -> None:
         """Start the replicas that are missing, and the front."""
-        with _engine_errors(placement):
+        with engine_errors(placement):
             image = self._image(placement)
             network = self._network(placement)
             for name in self._wanted(placement):
@@ -77,14 +79,14 @@ class DockerTarget:
 
     def look(self, placement: Placement) -> Progress:
         """Ask every replica, then the front, whether it is ready."""
-        with _engine_errors(placement):
+        with engine_errors(placement):
             found = {container.name: container for container in self._containers(placement)}
             for name in (*self._wanted(placement), _front(placement)):
                 if name not in found:
                     return Progress(status="failed", said=f"container {name} is gone", again=True)
-                if trouble := _trouble(found[name]):
+                if trouble := trouble_of(found[name]):
                     return Progress(status="failed", said=trouble)
-                if not _is_ready(found[name]):
+                if not is_ready(found[name]):
                     return Progress(status="waiting", said=f"container {name} is not ready yet")
         many = "1 container answers" if placement.replicas == 1 else f"{placement.replicas} containers answer"
         return Progress(status="ready", said=f"{many} at {self.url(placement)}")
@@ -96,31 +98,31 @@ class DockerTarget:
     def settle(self, placement: Placement) -> None:
         """End the containers of other placements, the front's first."""
         kept = {*self._wanted(placement), _front(placement)}
-        with _engine_errors(placement):
+        with engine_errors(placement):
             self._end([container for container in self._containers(placement) if container.name not in kept])
 
     def explain(self, placement: Placement) -> str:
         """Say of each replica that is not ready how it ended and what it wrote last."""
         said = []
-        with _engine_errors(placement):
+        with engine_errors(placement):
             for container in self._containers(placement):
-                if container.name not in {*self._wanted(placement), _front(placement)} or _is_ready(container):
+                if container.name not in {*self._wanted(placement), _front(placement)} or is_ready(container):
                     continue
                 memory = self._ran_out_of_memory(container, placement)
                 limit = f"was killed: out of memory at its limit of {placement.memory}, set 'memory' higher"
-                said.append(f"{container.name} {limit if memory else _state(container)}")
-                said += [f"  {line}" for line in _log(container, _SHOWN_LINES).splitlines()]
+                said.append(f"{container.name} {limit if memory else state_of(container)}")
+                said += [f"  {line}" for line in last_lines(container, _SHOWN_LINES).splitlines()]
         return "\n".join(said)
 
     def status(self, placement: Placement) -> list[Instance]:
         """Give the containers of the service."""
-        with _engine_errors(placement):
+        with engine_errors(placement):
             return [
                 Instance(
                     name=container.name,
                     version=container.labels.get(_VERSION, ""),
-                    status="ready" if _is_ready(container) else container.status,
-                    message="" if container.status == "running" else _state(container),
+                    status="ready" if is_ready(container) else container.status,
+                    message="" if container.status == "running" else state_of(container),
                 )
                 for container in self._containers(placement)
             ]
@@ -129,23 +131,23 @@ class DockerTarget:
         """End the front, the replicas, and remove their network."""
         import docker
 
-        with _engine_errors(placement):
+        with engine_errors(placement):
             self._end(self._containers(placement))
             with suppress(docker.errors.NotFound):
                 self.client.networks.get(_base(placement)).remove()
 
     def logs(self, placement: Placement, lines: int) -> str:
         """Give the last lines of every replica."""
-        with _engine_errors(placement):
-            replicas = [found for found in self._containers(placement) if found.labels.get(_ROLE) == "replica"]
-            return "\n".join(f"== {container.name}\n{_log(container, lines)}" for container in replicas)
+        with engine_errors(placement):
+            replicas = [found for found in self._containers(placement) if found.labels.get(ROLE) == "replica"]
+            return "\n".join(f"== {container.name}\n{last_lines(container, lines)}" for container in replicas)
 
     def _containers(self, placement: Placement) -> list[Any]:
         """Give the containers of the service, the fronts first."""
         found = self.client.containers.list(
             all=True, filters={"label": f"{_SERVICE}={placement.name}"}, ignore_removed=True
         )
-        return sorted(found, key=lambda container: (container.labels.get(_ROLE) != "front", container.name))
+        return sorted(found, key=lambda container: (container.labels.get(ROLE) != "front", container.name))
 
     def _wanted(self, placement: Placement) -> list[str]:
         return [f"{_base(placement)}-{placement.identity}-{number}" for number in range(placement.replicas)]
@@ -189,7 +191,8 @@ class DockerTarget:
         if name.startswith("sha256:"):
             raise ImageError(f"image {name[:19]} is not in this engine", hint="package with push: true, or here")
         try:
-            return self.client.images.pull(name, auth_config=self.login)
+            ours = ImageName.parse(name).registry == self.registry  # a password goes to its own registry only
+            return self.client.images.pull(name, auth_config=self.login if ours else None)
         except docker.errors.DockerException as err:
             text = str(getattr(err, "explanation", None) or err)
             if any(word in text for word in ("not found", "unknown", "denied", "unauthorized", "does not exist")):
@@ -222,7 +225,7 @@ class DockerTarget:
             nano_cpus=int(processors(placement.cpu) * 1e9),
             network=network,
             networking_config={network: self.client.api.create_endpoint_config(aliases=[_ALIAS])},
-            **_safe(),
+            **safe_options(),
         )
 
     def _create_front(self, name: str, image: Any, placement: Placement, network: str) -> Any:
@@ -236,7 +239,7 @@ class DockerTarget:
             healthcheck={"test": ["NONE"]},
             mem_limit="256m",
             network=network,
-            **_safe(),
+            **safe_options(),
         )
 
     def _ran_out_of_memory(self, container: Any, placement: Placement) -> bool:
@@ -253,7 +256,7 @@ class DockerTarget:
 
         for container in containers:
             with suppress(docker.errors.NotFound):
-                if _is_answering(container):
+                if is_answering(container):
                     container.stop(timeout=_STOP_SECONDS)
                 container.remove(force=True)  # one that never answered has nothing to end gracefully
 
@@ -274,77 +277,4 @@ def _shown_host(host: str, engine: str) -> str:
 
 def _labels(placement: Placement, role: str) -> dict[str, str]:
     version = {_VERSION: placement.version} if role == "replica" else {}
-    return {_SERVICE: placement.name, _ROLE: role, **version}
-
-
-def _safe() -> dict[str, Any]:
-    """Give what every container of ours has: no way to write but in memory, no privileges, an end to its processes."""
-    return {
-        "user": "50000:50000",
-        "read_only": True,
-        "tmpfs": {"/tmp": "size=64m,mode=1777"},  # noqa: S108 (a folder of its own, in memory)
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "pids_limit": _PROCESSES,
-        "restart_policy": {"Name": "unless-stopped"},
-        "init": False,
-    }
-
-
-def _is_answering(container: Any) -> bool:
-    return container.labels.get(_ROLE) == "front" or _is_ready(container)
-
-
-def _is_ready(container: Any) -> bool:
-    import docker
-
-    if container.status != "running":
-        return False
-    try:
-        return int(container.exec_run(["python3", "-c", _ASK]).exit_code) == 0
-    except docker.errors.APIError:  # it ended meanwhile
-        return False
-
-
-def _trouble(container: Any) -> str:
-    deaths = container.attrs.get("RestartCount", 0)
-    if container.status in {"exited", "dead"} or deaths >= _DEATHS:
-        return f"container {container.name} {_state(container)}"
-    return ""
-
-
-def _state(container: Any) -> str:
-    state, deaths = container.attrs["State"], container.attrs.get("RestartCount", 0)
-    code = state.get("ExitCode")
-    if state.get("OOMKilled") or code == _KILLED:
-        said = "was killed (code 137), as it is where memory runs out"
-    elif container.status == "running" and not deaths:
-        said = "runs, but is not ready"
-    else:
-        said = f"ended with code {code}"
-    return said + (f", {deaths} times again" if deaths else "") + (f": {state['Error']}" if state.get("Error") else "")
-
-
-def _log(container: Any, lines: int) -> str:
-    text: str = container.logs(tail=lines).decode(errors="replace")
-    return text.strip()
-
-
-@contextmanager
-def _engine_errors(placement: Placement) -> Iterator[None]:
-    """Say in words what the engine did not like."""
-    import docker
-    import requests
-
-    try:
-        yield
-    except docker.errors.APIError as err:
-        text = str(err.explanation or err)
-        if "port is already allocated" in text or "address already in use" in text:
-            raise ConfigError(
-                f"port {placement.port} of the engine's machine is taken: {text}", hint="give another 'port'"
-            ) from err
-        kind = TargetUnavailableError if err.is_server_error() else ConfigError
-        raise kind(f"the Docker engine does not do it for {placement.name}: {text}") from err
-    except (docker.errors.DockerException, requests.RequestException) as err:
-        raise TargetUnavailableError(f"the Docker engine does not answer: {err}") from err
+    return {_SERVICE: placement.name, ROLE: role, **version}
