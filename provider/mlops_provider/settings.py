@@ -87,4 +87,4 @@ def tracking_uri_from_environment() -> str:
         return uri
     if "AIRFLOW_HOME" in os.environ:
         return default_tracking_uri()
-    return f"sqlite:///{Path('.mlops/run/mlflow.db').absolute()}"
+    return f"sqlite:///{Path('.mlops/run/mlops/mlflow.db').absolute()}"

@@ -84,7 +84,7 @@ class LocalHome:
             "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{root / 'airflow.db'}",
             "LOGGING__BASE_LOG_FOLDER": root / "logs",
             "MLOPS__STORE": self.store.absolute(),
-            "MLOPS__TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
+            "MLOPS__TRACKING_URI": f"sqlite:///{root / 'mlops' / 'mlflow.db'}",
             "MLOPS__DATA_ROOT": data_root or self.data.absolute(),
             "USAGE_DATA_COLLECTION__ENABLED": False,
         }

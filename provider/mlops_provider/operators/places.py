@@ -38,7 +38,7 @@ def place_for(operator: PhaseOperator, context: Context, work: Work) -> tuple[Pl
     if wanted["runtime"] == "venv":
         return _venv(wanted, settings), work
     if wanted["runtime"] == "docker":
-        return _container(wanted, settings, ref, work), work
+        return _container(wanted, settings, ref), work
     from mlops_provider.operators.pod_place import PodPlace
 
     image = image_of(wanted, settings, ref)
@@ -59,7 +59,7 @@ def _venv(wanted: Mapping[str, Any], settings: Settings) -> Place:
     )
 
 
-def _container(wanted: Mapping[str, Any], settings: Settings, made: Any, work: Work) -> Place:
+def _container(wanted: Mapping[str, Any], settings: Settings, made: Any) -> Place:
     from mlops_provider.hooks.docker import DockerEngineHook
     from mlops_provider.runtime.places.container import ContainerPlace
     from mlops_provider.settings import airflow_home
@@ -73,7 +73,7 @@ def _container(wanted: Mapping[str, Any], settings: Settings, made: Any, work: W
         gpu=wanted.get("gpu", 0),
         network=wanted.get("network"),
         variables=wanted.get("env", {}),
-        data=Path(work.context.data_root) != airflow_home(),  # which holds Airflow's own secrets
+        hidden=str(airflow_home().absolute()),  # it holds Airflow's own secrets
     )
 
 

@@ -43,7 +43,7 @@ class Command:
 
     def __init__(self, folder):
         self.options = ["--store", str(folder / ".mlops/run/store")]
-        self.tracking = ["--tracking", f"sqlite:///{folder / '.mlops/run/mlflow.db'}"]
+        self.tracking = ["--tracking", f"sqlite:///{folder / '.mlops/run/mlops/mlflow.db'}"]
 
     def __call__(self, name, *arguments):
         return CliRunner().invoke(runs, [name, *arguments, *self.options], env={"COLUMNS": "300"})

@@ -142,7 +142,7 @@ def test_every_item_has_its_own_champion_and_one_that_fails_is_told(tmp_path, da
     cells = write(tmp_path, data_folder, 4, on_fail, gone=["Nowhere-1"])
     first = Run(tmp_path)
     good = [cell for cell in cells if first.items[cell]["status"] == "passed"]
-    uri = f"sqlite:///{tmp_path / '.mlops/run/mlflow.db'}"
+    uri = f"sqlite:///{tmp_path / '.mlops/run/mlops/mlflow.db'}"
     tracking.set_alias(uri, f"fleet-{good[0]}", tracking.CHAMPION, "1")
 
     second = Run(tmp_path)

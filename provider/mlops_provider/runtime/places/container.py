@@ -29,6 +29,7 @@ LABEL = "mlops.phase"
 ENTRYPOINT = ["python3", "-m", "mlops_provider.runtime"]
 _KILLED = 137
 _MOST_PROCESSES = 4096
+_EMPTY_BYTES = 1 << 20
 _USER = "50000:50000"
 """Who runs the phase where no folder of this machine says another."""
 
@@ -37,8 +38,8 @@ _USER = "50000:50000"
 class ContainerPlace:
     """`engine` is what a connection says of the engine and its registry, as JSON; '': DOCKER_HOST.
 
-    `made` is the image that a phase made, in the place of a name. `data` says whether the folder of the data may be
-    seen there.
+    `made` is the image that a phase made, in the place of a name. `hidden` is a folder of which nothing may be seen
+    there: Airflow's home.
     """
 
     image: str
@@ -49,7 +50,7 @@ class ContainerPlace:
     gpu: int = 0
     network: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
-    data: bool = True
+    hidden: str = ""
     _container: Any = None
 
     def described(self) -> dict[str, Any]:
@@ -120,7 +121,7 @@ class ContainerPlace:
         """Give the options of the container: what it sees, may use and may do."""
         import docker
 
-        binds = dict(folders(context, data=self.data))
+        binds = dict(folders(context, self.hidden))
         threads = {"OMP_NUM_THREADS": str(max(1, int(processors(self.cpu))))} if self.cpu else {}
         limits: dict[str, Any] = {
             "user": _user(image, binds),
@@ -129,10 +130,7 @@ class ContainerPlace:
             "security_opt": ["no-new-privileges"],
             "pids_limit": _MOST_PROCESSES,
             "environment": {"HOME": "/tmp", "TMPDIR": "/tmp", **threads, **self.variables},  # noqa: S108 (its own)
-            "mounts": [
-                docker.types.Mount(path, path, type="bind", read_only=mode == "ro") for path, mode in binds.items()
-            ]
-            + [docker.types.Mount("/tmp", None, type="volume")],  # noqa: S108 (on disk, gone with the container)
+            "mounts": [_mount(path, mode) for path, mode in {**binds, "/tmp": "own"}.items()],  # noqa: S108 (as above)
         }
         if self.cpu:
             limits["nano_cpus"] = int(processors(self.cpu) * 1e9)
@@ -145,12 +143,27 @@ class ContainerPlace:
         return limits
 
 
-def folders(context: RunContext, *, data: bool) -> Iterator[tuple[str, str]]:
-    """Give the folders of this machine that a phase needs, in their order, and whether it may write there."""
+def _mount(path: str, mode: str) -> Any:
+    """Give a mount: a folder of this machine, an empty one in its place, or one that goes with the container."""
+    from docker.types import Mount
+
+    if mode == "empty":
+        return Mount(path, None, type="tmpfs", tmpfs_size=_EMPTY_BYTES)
+    return Mount(path, None, type="volume") if mode == "own" else Mount(path, path, type="bind", read_only=mode == "ro")
+
+
+def folders(context: RunContext, hidden: str = "") -> Iterator[tuple[str, str]]:
+    """Give the folders of this machine that a phase needs, in their order: to read (ro) or to write (rw).
+
+    One that is hidden is empty there; where the data is that folder itself, it is not there at all.
+    """
     found: dict[str, str] = {}
-    root = context.data_root
-    if data and root and "://" not in root:
-        found[str(Path(root).expanduser().absolute())] = "ro"
+    if context.data_root and "://" not in context.data_root:
+        root = Path(context.data_root).expanduser().absolute()
+        if str(root) != hidden:
+            found[str(root)] = "ro"
+            if hidden and Path(hidden).is_relative_to(root):
+                found[hidden] = "empty"
     if context.tracking_uri.startswith("sqlite:///"):
         folder = Path(context.tracking_uri.removeprefix("sqlite:///")).absolute().parent
         if (folder / "airflow.cfg").exists() or (folder / "airflow.db").exists():

@@ -110,21 +110,28 @@ def test_a_phase_is_no_root_writes_nothing_else_and_shows_no_secret(bench, there
     there.place.cpu, there.place.memory = "2", "2Gi"
     spec, data = TransformSpec(data="n", python="place_parts:look_around"), bench.csv("n.csv", ROWS)
     secret = {"LAKE_TOKEN": "s3cr3t-of-the-lake"}
+    home = Path(there.context["data_root"]) / "home"
+    home.mkdir()
+    (home / "airflow.cfg").touch()
+    there.place.hidden = str(home)
 
     found = there.run(spec, "told", {"data": data}, variables=secret, **PARTS)
 
     [row] = read_frame(bench.store, found.outcome.outputs["data"]).to_dict("records")
     assert (row["user"], row["seen"], list(row["written"]), row["threads"]) == (OWNER, False, ["/tmp"], 2)
+    assert (list(row["data"]), list(row["home"])) == (["code", "home"], [])
 
 
 def test_airflows_home_is_shown_to_no_container(bench):
     (bench.root / "airflow.cfg").touch()
 
     with pytest.raises(ConfigError, match="lies in Airflow's home"):
-        list(folders(bench.context("model", "train"), data=False))
+        list(folders(bench.context("model", "train")))
 
     elsewhere = bench.context("model", "train", tracking_uri="http://mlflow:5000", data_root="s3://lake")
-    assert list(folders(elsewhere, data=True)) == [(bench.store.url, "rw")]
+    assert list(folders(elsewhere)) == [(bench.store.url, "rw")]
+    at_home = bench.context("model", "train", tracking_uri="", data_root=str(bench.root))
+    assert list(folders(at_home, str(bench.root))) == [(bench.store.url, "rw")]
 
 
 def test_want_of_memory_is_named(bench, there):

@@ -41,7 +41,13 @@ def look_around(table):
     first = Path("/proc/1/cmdline").read_bytes() + Path("/proc/1/environ").read_bytes()
     written = [place for place in ("/", "/etc", "/opt/mlops", os.environ["DATA"], "/tmp") if can_write(place)]
     threads = int(os.environ["OMP_NUM_THREADS"])
-    return pa.table({"user": [os.getuid()], "seen": [token in first], "written": [written], "threads": [threads]})
+    data = Path(os.environ["DATA"])
+    there = {
+        "data": [[name for name in ("code", "home") if (data / name).is_dir()]],
+        "home": [[path.name for path in (data / "home").iterdir()]],
+    }
+    told = {"user": [os.getuid()], "seen": [token in first], "written": [written], "threads": [threads]}
+    return pa.table(told | {name: pa.array(values, pa.list_(pa.string())) for name, values in there.items()})
 
 
 def can_write(place):
