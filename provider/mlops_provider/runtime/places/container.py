@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 LABEL = "mlops.phase"
 ENTRYPOINT = ["python3", "-m", "mlops_provider.runtime"]
-_KILLED = 137
+_CONFLICT = 409
+"""Another try of the phase has the name of the container."""
 _MOST_PROCESSES = 4096
 _EMPTY_BYTES = 1 << 20
 _USER = "50000:50000"
@@ -65,18 +66,18 @@ class ContainerPlace:
 
     def run(self, work: Work, say: Callable[[str], None]) -> dict[str, Any]:
         """Start a container, in the place of one that an earlier try left, and follow it to its end."""
-        import docker
-
         about = json.loads(self.engine or "{}")
         try:
             client = engines.engine(about.get("engine", ""), about.get("certificates"))
         except ImageRegistryError as err:
-            raise PlaceError(f"{err.message}", hint="start it, or set DOCKER_HOST") from err
+            raise PlaceError(err.message, hint="start it, or set DOCKER_HOST") from err
+        import docker
+
         try:
             image = ready_image(client, self.image, self.made, work.context, about, say)
             return self._run(client, image, work, say)
         except docker.errors.APIError as err:
-            if err.is_client_error():
+            if err.is_client_error() and err.status_code != _CONFLICT:
                 raise WorkFailedError(f"the Docker engine refuses the container: {err.explanation or err}") from err
             raise PlaceError(f"the Docker engine failed: {err.explanation or err}") from err
         except (docker.errors.DockerException, OSError) as err:
@@ -103,7 +104,7 @@ class ContainerPlace:
         try:
             code = _follow(container, work.to_json(), lines := Lines(say))
             container.reload()
-            if container.attrs["State"]["OOMKilled"] or (code == _KILLED and self._is_out_of_memory(lines)):
+            if code and container.attrs["State"]["OOMKilled"]:
                 limit = f"it may use {self.memory}" if self.memory else "the machine had no more"
                 raise WorkFailedError(
                     f"the container of the phase was killed for want of memory: {limit}",
@@ -113,9 +114,6 @@ class ContainerPlace:
         finally:
             with contextlib.suppress(Exception):  # what is left, the next try or `prune` removes
                 container.remove(force=True, v=True)
-
-    def _is_out_of_memory(self, lines: Lines) -> bool:
-        return bool(self.memory) and any("MemoryError" in line for line in lines.log)
 
     def _limits(self, image: Any, context: RunContext) -> dict[str, Any]:
         """Give the options of the container: what it sees, may use and may do."""
