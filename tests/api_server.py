@@ -20,6 +20,7 @@ from kmock import KubernetesEmulator, Server
 
 NAMESPACE = "models"
 VERSION = "1.36.0"
+TOKEN = "secret-token"
 _SETTLE_SECONDS = 0.05
 
 
@@ -59,6 +60,8 @@ class ApiServer(KubernetesEmulator):
             return aiohttp.web.json_response({**content, **more}, status=err.status)
 
     async def _answer(self, request):
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            raise RefusedError(401, "Unauthorized", "Unauthorized")
         if request.action in {kmock.action.UPDATE, kmock.action.DELETE} and self.refuse:
             status = self.refuse.pop(0)
             raise RefusedError(status, "Operation cannot be fulfilled: the object has been modified", "Conflict")
@@ -269,7 +272,7 @@ def api_server(kind=ApiServer):
 
 def kube_config(url):
     """Give the configuration of a client."""
-    cluster, user = {"server": url}, {"token": "secret-token"}
+    cluster, user = {"server": url}, {"token": TOKEN}
     return {
         "apiVersion": "v1",
         "kind": "Config",

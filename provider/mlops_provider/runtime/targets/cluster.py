@@ -38,29 +38,35 @@ def configuration(address: Mapping[str, Any]) -> Any:
 
     Without any: that of the pod that this runs in, or else ~/.kube/config.
     """
+    import yaml
     from kubernetes import client, config
 
     made = client.Configuration()
     context = address.get("cluster_context") or None
     try:
-        if address.get("in_cluster"):
+        if _is_true(address.get("in_cluster")):
             config.load_incluster_config(client_configuration=made)
         elif address.get("kube_config_path"):
             config.load_kube_config(address["kube_config_path"], context=context, client_configuration=made)
         elif address.get("kube_config"):
             given = address["kube_config"]
-            content = json.loads(given) if isinstance(given, str) else given
+            content = yaml.safe_load(given) if isinstance(given, str) else given
             config.load_kube_config_from_dict(content, context=context, client_configuration=made)
         else:
             _default(made, context)
-    except (config.ConfigException, ValueError, OSError) as err:
+    except (config.ConfigException, yaml.YAMLError, ValueError, TypeError, OSError) as err:
         raise ConfigError(
             f"the cluster's configuration cannot be read: {err}",
             hint="look at the connection of type kubernetes: kube_config, kube_config_path or in_cluster",
         ) from err
-    if str(address.get("disable_verify_ssl", "")).lower() in {"true", "1", "yes"}:
+    if _is_true(address.get("disable_verify_ssl")):
         made.verify_ssl = False
     return made
+
+
+def _is_true(value: object) -> bool:
+    """Read a switch of a connection's extras, which may be text."""
+    return str(value).lower() in {"true", "1", "yes"}
 
 
 def _default(made: Any, context: str | None) -> None:

@@ -27,17 +27,8 @@ _WATCH_SECONDS = 240
 _CALM_SECONDS = 0.3
 _BACKOFF_SECONDS = 2.0
 _GONE = 410
-_COPIED = (
-    "host",
-    "ssl_ca_cert",
-    "cert_file",
-    "key_file",
-    "verify_ssl",
-    "api_key",
-    "api_key_prefix",
-    "tls_server_name",
-    "proxy",
-)
+_COPIED = ("host", "ssl_ca_cert", "cert_file", "key_file", "verify_ssl", "tls_server_name", "proxy")
+_AUTH = "BearerToken"
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +103,8 @@ async def _client(address: str) -> Any:
     made = client.Configuration()
     for name in _COPIED:
         setattr(made, name, getattr(given, name))
+    if token := given.api_key.get(_AUTH) or given.api_key.get("authorization"):  # so called before version 36
+        made.api_key = {_AUTH: token}
     return client.ApiClient(made)
 
 
@@ -142,6 +135,6 @@ async def _follow(client: Any, path: str, query: dict[str, str], changed: asynci
 
 async def _request(client: Any, path: str, query: dict[str, str], seconds: int) -> Any:
     return await client.call_api(
-        path, "GET", {}, list(query.items()), {"Accept": "application/json"}, auth_settings=["BearerToken"],
+        path, "GET", {}, list(query.items()), {"Accept": "application/json"}, auth_settings=[_AUTH],
         _preload_content=False, _return_http_data_only=True, _request_timeout=seconds,
     )  # fmt: skip
