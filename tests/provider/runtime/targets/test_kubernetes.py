@@ -27,6 +27,7 @@ from mlops_provider.runtime.targets.target import open_target
 from mlops_provider.runtime.targets.upkeep import due, placed, scale, stop, stop_change, stopping
 from mlops_provider.runtime.targets.watching import wait_for_rollout
 from mlops_provider.store.placements import placement_history, read_placement
+from mlops_provider.store.service_reports import ServerReport, write_report
 from mlops_provider.store.services import now, read_service
 
 CLUSTER = "cluster"
@@ -378,3 +379,19 @@ def test_from_one_target_to_another_the_first_is_stopped(deploy):
     deploy(deploy.second, "run-2")
 
     assert deploy.server.kinds() == EVERYTHING
+
+
+def test_from_a_cluster_to_model_servers_the_objects_go(deploy):
+    deploy(deploy.first, "run-1")
+    model, store = deploy.second.model(), deploy.bench.store
+    said = {model.version: {"status": "ready", "digest": model.digest, "message": ""}}
+    report = ServerReport(server_id="a", url="http://here:1", at=now(), revision=99, versions=said)
+    write_report(store, "flow", deploy.environment, report)
+    spec = DeploySpec(model="m", environment=deploy.environment, wait="120s")
+
+    connections = {CLUSTER: deploy.address}
+    outcome = deploy.bench.run(spec, {"model": model}, run_id="run-2", connections=connections)
+
+    assert outcome.outputs["service"].url == "http://here:1"
+    assert deploy.server.kinds() == []
+    assert (deploy.placement().target, deploy.placement().state) == ("server", "running")
