@@ -29,14 +29,11 @@ _USAGE = "usage: python -m mlops_provider.runtime PHASE (JSON | - | @FILE | --at
 
 def main(arguments: list[str]) -> int:
     """Run the phase; errors go to standard error. What is not ours to judge may be retried, as Airflow does."""
-    match arguments:
-        case [phase, text]:
-            target = None
-        case [phase, text, "--result", file]:
-            target = Path(file)
-        case _:
-            print(_USAGE, file=sys.stderr)  # noqa: T201 (a command's output)
-            return USAGE
+    phase, text, *more = [*arguments, "", ""][: max(2, len(arguments))]
+    if not text or (more and (len(more) != 2 or more[0] != "--result")):  # noqa: PLR2004 (the option and its value)
+        print(_USAGE, file=sys.stderr)  # noqa: T201 (a command's output)
+        return USAGE
+    target = Path(more[1]) if more else None
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import mlops_provider
 from mlops_provider.refs import DatasetRef, ref_from_dict
 
 
@@ -80,3 +83,34 @@ def test_what_is_no_task_is_said(bench):
     assert command("bake", "{}").returncode == 1
     assert "cannot be read" in command("ingest", "{").stderr
     assert subprocess.run([sys.executable, "-m", "mlops_provider.runtime"], check=False).returncode == 2
+
+
+def test_a_python_that_is_too_old_is_named():
+    folder = Path(mlops_provider.__file__).parent
+    read_before = [folder / "__init__.py", folder / "runtime" / "__init__.py", folder / "runtime" / "__main__.py"]
+    program = (
+        "import runpy, sys\nsys.version_info, sys.version = (3, 9, 2), '3.9.2 (default)'\n"
+        "runpy.run_module('mlops_provider.runtime', run_name='__main__')"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr.strip()) == (
+        1,
+        "this Python is 3.9.2; airflow-provider-mlops needs 3.11 or later",
+    )
+    for file in read_before:
+        ast.parse(file.read_text(), feature_version=(3, 8))
+
+
+def test_the_result_is_in_a_file_where_that_is_asked_for(bench, tmp_path):
+    (tmp_path / "task.json").write_text(json.dumps(task(bench, "IngestSpec", {"source": "sklearn:iris"}, "rows")))
+    arguments = ["ingest", f"@{tmp_path}/task.json", "--result", f"{tmp_path}/there/return.json"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops_provider.runtime", *arguments], check=False, capture_output=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "there" / "return.json").read_text())["outputs"]["data"]["rows"] == 150
+    assert "the task cannot be read" in command("ingest", f"@{tmp_path}/none.json").stderr

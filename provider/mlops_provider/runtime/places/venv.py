@@ -34,7 +34,8 @@ class VenvPlace:
     def described(self) -> dict[str, Any]:
         """Say which environment it is."""
         key = environment_key(self.requirements, self.python)
-        return {"runtime": "venv", "environment": key, "requirements": list(self.requirements)}
+        asked = {"python": self.python} if self.python else {}
+        return {"runtime": "venv", "environment": key, "requirements": list(self.requirements), **asked}
 
     def environment(self) -> Outside:
         """Say that the requirements count, where they are exact: others may mean another library tomorrow."""
