@@ -48,6 +48,7 @@ def deploy(built, environment):
     client = images.engine(built.engine)
     for container in client.containers.list(all=True):
         container.remove(force=True)
+    client.networks.prune()  # an engine that ends leaves its bridges on the machine
 
 
 def ask(url, results, ended, limits):
