@@ -30,6 +30,7 @@ ENTRYPOINT = ["python3", "-m", "mlops_provider.runtime"]
 _CONFLICT = 409
 """Another try of the phase has the name of the container."""
 _MOST_PROCESSES = 4096
+_SQLITE = "sqlite:///"
 _EMPTY_BYTES = 1 << 20
 _USER = "50000:50000"
 """Who runs the phase where no folder of this machine says another."""
@@ -122,7 +123,7 @@ class ContainerPlace:
         binds = dict(folders(context, self.hidden))
         threads = {"OMP_NUM_THREADS": str(max(1, int(processors(self.cpu))))} if self.cpu else {}
         limits: dict[str, Any] = {
-            "user": _user(image, binds),
+            "user": _user(image, binds, context.tracking_uri),
             "read_only": True,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
@@ -162,8 +163,8 @@ def folders(context: RunContext, hidden: str = "") -> Iterator[tuple[str, str]]:
             found[str(root)] = "ro"
             if hidden and Path(hidden).is_relative_to(root):
                 found[hidden] = "empty"
-    if context.tracking_uri.startswith("sqlite:///"):
-        folder = Path(context.tracking_uri.removeprefix("sqlite:///")).absolute().parent
+    if context.tracking_uri.startswith(_SQLITE):
+        folder = Path(context.tracking_uri.removeprefix(_SQLITE)).absolute().parent
         if (folder / "airflow.cfg").exists() or (folder / "airflow.db").exists():
             raise ConfigError(
                 f"the tracking database lies in Airflow's home, {folder}, which no container may see",
@@ -177,20 +178,24 @@ def folders(context: RunContext, hidden: str = "") -> Iterator[tuple[str, str]]:
     yield from sorted(found.items())
 
 
-def _user(image: Any, binds: Mapping[str, str]) -> str:
+def _user(image: Any, binds: Mapping[str, str], tracking_uri: str) -> str:
     """Give who runs the phase: this process's user, who owns what it writes; never root."""
-    written = [path for path, mode in binds.items() if mode == "rw"]
+    written = [Path(path) for path, mode in binds.items() if mode == "rw"]
     if not written:
         own = str(image.attrs["Config"].get("User") or "")
         return own if own.partition(":")[0] not in {"", "0", "root"} else _USER
     if os.geteuid():
         return f"{os.geteuid()}:{os.getegid()}"
-    owner = Path(written[0]).stat()
-    if not owner.st_uid:
-        raise ConfigError(
-            f"{written[0]} belongs to root, and a phase does not run in a container as root",
-            hint="let the worker run as another user, or give the folder to one",
-        )
+    database = Path(tracking_uri.removeprefix(_SQLITE))
+    if tracking_uri.startswith(_SQLITE) and database.exists():
+        written.append(database)
+    for path in written:
+        if not path.stat().st_uid:
+            raise ConfigError(
+                f"{path} belongs to root, and a phase does not run in a container as root",
+                hint="let the worker run as another user, or give it to one",
+            )
+    owner = written[0].stat()
     return f"{owner.st_uid}:{owner.st_gid}"
 
 

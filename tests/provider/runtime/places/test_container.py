@@ -134,6 +134,13 @@ def test_airflows_home_is_shown_to_no_container(bench):
     assert list(folders(at_home, str(bench.root))) == [(bench.store.url, "rw")]
 
 
+def test_what_root_owns_is_named_where_a_container_would_write_it(bench, there):
+    (bench.root / "mlflow.db").touch()
+
+    with pytest.raises(ConfigError, match=r"mlflow.db belongs to root"):
+        there.run(IngestSpec(source="sklearn:iris"), "rows")
+
+
 def test_want_of_memory_is_named(bench, there):
     there.place.memory = "400Mi"
     spec, data = TransformSpec(data="n", python="place_parts:hoard"), bench.csv("n.csv", ROWS)
