@@ -24,7 +24,7 @@ $(VENV)/.package: $(UV) pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.package
-	@$(UV) pip install --quiet --python $(PYTHON) --constraint constraints.txt --editable '.[postgres,s3,optuna,explain,dask,ray,onnx]' --group test --group lint --group docs
+	@$(UV) pip install --quiet --python $(PYTHON) --constraint constraints.txt --editable '.[postgres,s3,docker,optuna,explain,dask,ray,onnx,service-test]' --group test --group lint --group docs
 	@$(PYTHON) -c 'import torch' 2>/dev/null || $(PYTHON) -m pip install --quiet --disable-pip-version-check torch==$(TORCH_VERSION)
 	@touch $@
 
