@@ -38,7 +38,7 @@ def run_in_process(
     terminal = dup(sys.stdout.fileno())
     with open(terminal, "w", encoding="utf-8", closefd=True) as stream:  # noqa: PTH123 (a file descriptor)
         console = Console(file=stream, force_terminal=sys.stdout.isatty())
-        console.print(f"[dim]log: {log}[/]")
+        console.print(f"[dim]log: {log}[/]", soft_wrap=True)  # a path that can be copied
         with _output_to(log):
             return _run(
                 workflow, folder, parameters, approved=approved, reason=reason, console=console, terminal=stream

@@ -25,7 +25,8 @@ from mlops_provider.store.services import service_history
 def test_a_canary_that_holds_grows_and_becomes_the_champion(flow):
     flow.live()
     version = flow.register(OTHER, "run-2")
-    spec = canary(watch=["error_rate == 0", "latency_p95_ms <= 100 * champion.latency_p95_ms", "prediction_drift <= 1"])
+    watch = ["error_rate == 0", "latency_p95_ms <= 100 * champion.latency_p95_ms", "prediction_drift <= 2"]
+    spec = canary(watch=watch, minimum_requests=60)  # of a few requests the drift is mostly chance
     seen = []
 
     first = flow.advance(spec, version)
