@@ -12,7 +12,7 @@ STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:66rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse}th,td{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid #8884}"
     "td{vertical-align:top}.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}.wide{overflow-x:auto}"
-    "h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}h3{font-size:1rem}svg{max-width:100%;height:auto}"
+    "h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}h3{font-size:1rem}svg{max-width:100%;height:auto;overflow:visible}"
     "text{font:11px system-ui,sans-serif;fill:currentColor}.axis{opacity:.75}.grid{stroke:#8883}.cell{stroke:#8884}"
     "figure{margin:0 0 1rem}figcaption{font-weight:600}.plots{display:flex;flex-wrap:wrap;gap:1rem 2rem}"
     ".keys{font-size:.8rem}.key{margin-right:1rem;white-space:nowrap}"
