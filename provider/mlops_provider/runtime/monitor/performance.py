@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ExpressionError
 from mlops_provider.expressions import Expression
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.metrics import measurable, usual
-from mlops_provider.verdicts import RuleResult, judge_gate
+from mlops_provider.runtime.monitor.service import SERVICE, judge
+from mlops_provider.verdicts import RuleResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     import numpy as np
     import pandas as pd
 
+    from mlops_provider.runtime.monitor.findings import Findings
+    from mlops_provider.runtime.monitor.look import Look
     from mlops_provider.store.models import Signature
 
-SERVICE = ("latency_p95_ms", "error_rate", "requests")
 CHECKED = ("rows", "labelled", "missing_share", "drift_share", "prediction_drift")
-FAILED_STATUS = 400
 _TWO = 2
 
 
@@ -43,17 +43,6 @@ def performance(signature: Signature, rows: pd.DataFrame, gates: Iterable[str] =
     )
 
 
-def service(window: pd.DataFrame) -> dict[str, float]:
-    """Give latency, share of failed requests and number of requests; each request counts once."""
-    requests = window.drop_duplicates(["request_id", "ts"])
-    found = {
-        "error_rate": float((requests["status"] >= FAILED_STATUS).mean()),
-        "requests": float(len(requests)),
-        "latency_p95_ms": float(requests["latency_ms"].astype(float).quantile(0.95)),
-    }
-    return {name: value for name, value in found.items() if math.isfinite(value)}
-
-
 def require_known(gates: Iterable[str], signature: Signature) -> None:
     """Raise ExpressionError for a gate on something that the monitor never measures."""
     names = sorted({*_measured(signature), *SERVICE, *CHECKED})
@@ -70,15 +59,6 @@ def _measured(signature: Signature) -> list[str]:
     return measurable(signature, probabilities=len(signature.classes) == _TWO)
 
 
-def judge(gate: str, metrics: Mapping[str, float]) -> RuleResult:
-    """Judge a gate; what could not be measured on this window makes it not applicable."""
-    missing = [name for name in Expression.parse(gate).names() if name not in metrics]
-    if missing:
-        why = f"{', '.join(missing)} cannot be measured on this window"
-        return RuleResult(rule=gate, result="not_applicable", why=why)
-    return judge_gate(gate, metrics, champion=None)
-
-
 def _probabilities(
     signature: Signature, rows: pd.DataFrame, predicted: np.ndarray[Any, Any]
 ) -> np.ndarray[Any, Any] | None:
@@ -89,3 +69,19 @@ def _probabilities(
         return None
     positive = np.where(predicted == signature.classes[1], given, 1 - given)
     return np.column_stack([1 - positive, positive])
+
+
+def check_performance(look: Look, found: Findings) -> None:
+    """Measure the labelled rows and judge the gates; too few labels make them not applicable."""
+    config = look.config
+    labelled = look.answered.dropna(subset=["truth", "prediction"])
+    found.metrics["labelled"] = float(len(labelled))
+    enough = len(labelled) >= config.policy.minimum_rows
+    if enough:
+        found.metrics |= performance(look.signature, labelled, config.checks.performance)
+    for gate in config.checks.performance:
+        if enough:
+            found.rules.append(judge(gate, found.metrics))
+        else:
+            why = f"{len(labelled)} labels have arrived, {config.policy.minimum_rows} are needed"
+            found.rules.append(RuleResult(rule=gate, result="not_applicable", why=why))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mlops_dag_factory.spec.monitor import PolicySpec
+    from mlops_dag_factory.spec.monitoring.policy import PolicySpec
 
 _WEEK = timedelta(days=7)
 

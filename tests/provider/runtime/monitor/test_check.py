@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from mlops_provider.exceptions import ExpressionError
 from mlops_provider.runtime.drift import Compared, score_drift
-from mlops_provider.runtime.monitor.check import PREDICTION
+from mlops_provider.runtime.monitor.drift import PREDICTION
 
 LABELS = {"source": "labels", "column": "target"}
 DRIFT = {"data_drift": {"share": 0.3, "threshold": 0.25}}

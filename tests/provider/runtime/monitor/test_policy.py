@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_dag_factory.spec.monitor import PolicySpec
+from mlops_dag_factory.spec.monitoring.policy import PolicySpec
 from mlops_provider.runtime.monitor.policy import decide
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,0 +1,21 @@
+"""Which rows a monitor looks at, and what it compares them with."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from mlops_dag_factory.spec.base import Duration, Spec, exactly_one
+
+
+class WindowSpec(Spec):
+    """Which predictions a check looks at: the last `size` of time, or the last `rows`."""
+
+    size: Duration | None = Field(default=None, description="Length in time, as 24h.")
+    rows: int | None = Field(default=None, ge=1, description="Number of the latest predictions.")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        exactly_one(size=self.size, rows=self.rows)
+        return self

@@ -1,0 +1,36 @@
+"""What the checks of a window have found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlops_provider.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from mlops_provider.verdicts import RuleResult
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the checks have found so far; `vacuous` says why nothing was judged."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    rules: list[RuleResult] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
+    methods: dict[str, str] = field(default_factory=dict)
+    threshold: float = 0.0
+    bad_columns: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    vacuous: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Conclude from the rules."""
+        return Verdict(status="vacuous") if self.vacuous else Verdict.of(self.rules)
+
+    def summary(self) -> str:
+        """Give verdict and metrics in Markdown."""
+        words = f"{self.vacuous[:1].upper()}{self.vacuous[1:]}.\n\n" if self.vacuous else ""
+        lines = "".join(f"| {name} | {value:.4g} |\n" for name, value in self.metrics.items())
+        return f"{words}{self.verdict.to_markdown()}\n| metric | value |\n|---|---|\n{lines}"
