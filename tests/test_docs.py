@@ -62,6 +62,7 @@ def test_the_tutorial_runs_from_top_to_bottom(tmp_path):
         "docs/iterations.md",
         "docs/serving.md",
         "docs/deployment.md",
+        "docs/monitoring.md",
     ],
 )
 def test_every_example_of_a_page_is_what_the_page_says(tmp_path, page):
@@ -123,6 +124,7 @@ def test_the_readmes_workflow_has_no_problems():
         "docs/evaluation.md",
         "docs/serving.md",
         "docs/deployment.md",
+        "docs/monitoring.md",
     ],
 )
 def test_links_lead_somewhere(page):
