@@ -10,6 +10,7 @@ import importlib
 import io
 import json
 import sys
+import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -103,13 +104,17 @@ _BRIDGES = tuple(f"sklearn.externals.array_api_compat.{name}" for name in ("cupy
 
 
 def _skops_io() -> Any:
-    """Import skops without PyTorch and Dask: it looks through every package of scikit-learn, these three among them."""
+    """Import skops without PyTorch and Dask: it looks through every package of scikit-learn, these three among them.
+
+    For a thousand names it then asks every module of the process; those that warn whoever asks are not heard.
+    """
     if "skops.io" in sys.modules:
         return sys.modules["skops.io"]
     hidden: dict[str, Any] = {name: None for name in _BRIDGES if name not in sys.modules}
     sys.modules.update(hidden)
     try:
-        return importlib.import_module("skops.io")
+        with warnings.catch_warnings(action="ignore"):
+            return importlib.import_module("skops.io")
     finally:
         for name in hidden:
             sys.modules.pop(name, None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import zipfile
 
 import pandas as pd
@@ -105,3 +107,19 @@ def test_a_pickle_is_no_model(tmp_path):
 
     with pytest.raises(ModelLoadError, match="cannot be loaded"):
         skops_file.load(path)
+
+
+def test_a_model_is_written_in_silence_where_airflow_is_loaded_too():
+    program = (
+        "import airflow.utils.timezone, airflow.utils.trigger_rule\n"
+        "from sklearn.dummy import DummyClassifier\n"
+        "from mlops_provider.store import skops_file\n"
+        "print(len(skops_file.dumps(DummyClassifier())) > 0)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", program], capture_output=True, text=True, timeout=100, check=True
+    )
+
+    assert done.stdout.strip().endswith("True")
+    assert "airflow.utils.timezone.agm" not in done.stdout + done.stderr
