@@ -8,15 +8,10 @@ from typing import Any
 
 import click
 
+from mlops_dag_factory.cli.store import JSON, STORE, open_store
 from mlops_provider.runtime.cache import explain as differences
 from mlops_provider.runtime.cache import invalidate as forget
 from mlops_provider.runtime.records import Record, list_runs, run_records
-from mlops_provider.settings import store_url_from_environment
-from mlops_provider.store.store import Store
-
-_STORE = click.option(
-    "--store", "url", help="Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
-)
 
 
 @click.group()
@@ -28,11 +23,11 @@ def cache() -> None:
 @click.argument("workflow")
 @click.argument("phase", required=False)
 @click.option("--run", "run_id", default="", help="Run to explain; default: the latest.")
-@_STORE
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def explain(workflow: str, phase: str | None, run_id: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
+@STORE
+@JSON
+def explain(workflow: str, phase: str | None, run_id: str, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """Say of each phase of a run whether the cache gave its result and why, and what differs from the time before."""
-    store = Store(url or store_url_from_environment())
+    store = open_store(store_url)
     attempts = [record for run in list_runs(store, workflow) for record in run_records(store, workflow, run)]
     attempts = [record for record in attempts if "cache" in record and record["phase"] == (phase or record["phase"])]
     attempts.sort(key=lambda record: record["started"])
@@ -54,10 +49,10 @@ def explain(workflow: str, phase: str | None, run_id: str, url: str | None, as_j
 @cache.command()
 @click.argument("workflow")
 @click.argument("phase", required=False)
-@_STORE
-def invalidate(workflow: str, phase: str | None, url: str | None) -> None:
+@STORE
+def invalidate(workflow: str, phase: str | None, store_url: str | None) -> None:
     """Forget what a phase gave, or all phases: they are done again. The results themselves stay."""
-    store = Store(url or store_url_from_environment())
+    store = open_store(store_url)
     count = forget(store, workflow, phase or "", by=getpass.getuser())
     click.echo(f"{count} results of {f'{workflow}.{phase}' if phase else workflow} are forgotten")
 

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_dag_factory.cli.store import JSON, STORE, errors, open_store
 from mlops_provider.exceptions import MlopsError
-from mlops_provider.settings import store_url_from_environment
-from mlops_provider.store.store import Store
 from mlops_provider.store.versions import Version, all_versions, dataset_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from mlops_provider.store.store import Store
 
 _WIDE = 160
 _DAY = 86_400.0
-_STORE = click.option(
-    "--store", "url", help="Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _PAGE = click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with plots.")
 
 
@@ -35,11 +31,11 @@ def data() -> None:
 
 @data.command("list")
 @click.argument("workflow", required=False)
-@_STORE
-@_JSON
-def list_command(workflow: str | None, url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
+@STORE
+@JSON
+def list_command(workflow: str | None, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """List the latest version of every dataset."""
-    store = _open(url)
+    store = open_store(store_url)
     rows = [
         {"workflow": flow, **_about(all_versions(store, flow, name)[-1])}
         for flow in ([workflow] if workflow else store.files.list(""))
@@ -51,12 +47,12 @@ def list_command(workflow: str | None, url: str | None, as_json: bool) -> None: 
 @data.command()
 @click.argument("workflow")
 @click.argument("name", metavar="PHASE[.OUTPUT][@VERSION]")
-@_STORE
-@_JSON
-def show(workflow: str, name: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
+@STORE
+@JSON
+def show(workflow: str, name: str, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """Show a dataset: its versions, or of one its columns and what it was made of."""
-    store = _open(url)
-    with _errors():
+    store = open_store(store_url)
+    with errors():
         version = _find(store, workflow, name)
         if "@" not in name:
             found = [_about(each) for each in all_versions(store, workflow, version.name)]
@@ -76,16 +72,16 @@ def show(workflow: str, name: str, url: str | None, as_json: bool) -> None:  # n
 @click.argument("before", metavar="PHASE[.OUTPUT]@VERSION")
 @click.argument("after", metavar="PHASE[.OUTPUT]@VERSION")
 @_PAGE
-@_STORE
-@_JSON
-def diff(workflow: str, before: str, after: str, output: Path | None, url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
+@STORE
+@JSON
+def diff(workflow: str, before: str, after: str, output: Path | None, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """Say what changed between two datasets: schema, counts, missing values, distributions."""
     from mlops_provider.runtime.data_diff import diff_datasets
     from mlops_provider.runtime.profile_page import diff_page, said_change
     from mlops_provider.runtime.table import connect, scan
 
-    store = _open(url)
-    with _errors(), store.scratch() as spill, connect(spill) as connection:
+    store = open_store(store_url)
+    with errors(), store.scratch() as spill, connect(spill) as connection:
         sides = [scan(store, _find(store, workflow, name).ref) for name in (before, after)]
         found = diff_datasets(connection, *sides)
     if output:
@@ -108,14 +104,14 @@ def diff(workflow: str, before: str, after: str, output: Path | None, url: str |
 @click.argument("name", metavar="PHASE[.OUTPUT][@VERSION]")
 @click.option("--rules", is_flag=True, help="Propose a validate phase.")
 @_PAGE
-@_STORE
-@_JSON
-def profile(workflow: str, name: str, rules: bool, output: Path | None, url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flags)
+@STORE
+@JSON
+def profile(workflow: str, name: str, rules: bool, output: Path | None, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flags)
     """Profile a dataset: counts and distributions of every column."""
     from mlops_provider.runtime.table import connect, scan
 
-    store = _open(url)
-    with _errors(), store.scratch() as spill, connect(spill) as connection:
+    store = open_store(store_url)
+    with errors(), store.scratch() as spill, connect(spill) as connection:
         source = scan(store, _find(store, workflow, name).ref)
         _profile(connection, source, f"{workflow}: {name}", rules=rules, output=output, as_json=as_json, of=name)
 
@@ -124,7 +120,7 @@ def profile(workflow: str, name: str, rules: bool, output: Path | None, url: str
 @click.argument("source")
 @click.option("--rules", is_flag=True, help="Propose a validate phase.")
 @_PAGE
-@_JSON
+@JSON
 def profile_source(source: str, rules: bool, output: Path | None, as_json: bool) -> None:  # noqa: FBT001 (click's flags)
     """Profile a path, URL, glob or 'sklearn:<name>', and propose rules for it."""
     import tempfile
@@ -135,7 +131,7 @@ def profile_source(source: str, rules: bool, output: Path | None, as_json: bool)
     from mlops_provider.runtime.sources import read_sources
     from mlops_provider.runtime.table import connect
 
-    with _errors(), tempfile.TemporaryDirectory() as folder, connect(Path(folder)) as connection, explained(source):
+    with errors(), tempfile.TemporaryDirectory() as folder, connect(Path(folder)) as connection, explained(source):
         context = RunContext(workflow="profile", run_id="", phase="data", store_url=folder)
         query = read_sources(connection, IngestSpec(source=source), context, Path(folder))
         connection.execute(f"CREATE TEMP VIEW profiled AS {query}")
@@ -144,10 +140,10 @@ def profile_source(source: str, rules: bool, output: Path | None, as_json: bool)
 
 @data.command()
 @click.argument("workflow")
-@_STORE
-def verify(workflow: str, url: str | None) -> None:
+@STORE
+def verify(workflow: str, store_url: str | None) -> None:
     """Read every byte of every version and compare it with its digest; exit 1 when something is not whole."""
-    store, broken = _open(url), 0
+    store, broken = open_store(store_url), 0
     refs = {each.ref: each for name in dataset_names(store, workflow) for each in all_versions(store, workflow, name)}
     for ref, version in refs.items():
         try:
@@ -165,8 +161,8 @@ def verify(workflow: str, url: str | None) -> None:
     "--keep", default="", help="Age, as 90d, after which runs no longer hold what they made; default: they always do."
 )
 @click.option("--yes", is_flag=True, help="Remove; otherwise only say what would go.")
-@_STORE
-def clean(workflow: str, keep: str, yes: bool, url: str | None) -> None:  # noqa: FBT001 (click's flag)
+@STORE
+def clean(workflow: str, keep: str, yes: bool, store_url: str | None) -> None:  # noqa: FBT001 (click's flag)
     """Remove content that nothing needs: no run, model, service, baseline or latest version."""
     from mlops_dag_factory.spec.base import parse_duration
     from mlops_provider.store.garbage import find_garbage, remove_garbage
@@ -175,7 +171,7 @@ def clean(workflow: str, keep: str, yes: bool, url: str | None) -> None:  # noqa
         age = parse_duration(keep) if keep else None
     except ValueError as err:
         raise click.UsageError(f"--keep {err}") from err
-    store = _open(url)
+    store = open_store(store_url)
     found = find_garbage(store, workflow, keep=age if isinstance(age, timedelta) else None)
     for each in found:
         click.echo(f"{each.key}  {each.size / 1e6:,.1f} MB  {each.why}")
@@ -186,20 +182,6 @@ def clean(workflow: str, keep: str, yes: bool, url: str | None) -> None:  # noqa
     click.echo(
         f"{len(removed if yes else found)} {'removed' if yes else 'may go (--yes removes them)'}, {total:,.1f} MB"
     )
-
-
-def _open(url: str | None) -> Store:
-    return Store(url or store_url_from_environment())
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Say what is wrong and exit 1."""
-    try:
-        yield
-    except MlopsError as err:
-        click.echo(str(err), err=True)
-        sys.exit(1)
 
 
 def _find(store: Store, workflow: str, name: str) -> Version:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlops_dag_factory.cli.services import addresses_of
-from mlops_provider.exceptions import MlopsError
-from mlops_provider.settings import store_url_from_environment, tracking_uri_from_environment
+from mlops_dag_factory.cli.store import JSON, STORE, errors, open_store
+from mlops_provider.settings import tracking_uri_from_environment
 from mlops_provider.store.placements import read_placement
 from mlops_provider.store.services import list_services, now, read_service
-from mlops_provider.store.store import Store
 
 if TYPE_CHECKING:
     from mlops_provider.runtime.contract import RunContext
+    from mlops_provider.store.store import Store
 
 
 _SQLITE = "sqlite:///"
@@ -32,8 +31,8 @@ _SQLITE = "sqlite:///"
 @click.option("--by", default="", help="Who does it; default: your user name.")
 @click.option("--wait", default=30.0, show_default=True, help="Seconds that the model servers are waited for.")
 @click.option("--registry", default="", help="MLflow's URI; default: AIRFLOW__MLOPS__TRACKING_URI or the embedded one.")
-@click.option("--store", "store_url", help="Store; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@STORE
+@JSON
 def rollback(service: str, store_url: str | None, as_json: bool, **given: Any) -> None:  # noqa: FBT001 (click's flag)
     """Give all traffic of a service, by default of its production, back to the version before.
 
@@ -45,7 +44,7 @@ def rollback(service: str, store_url: str | None, as_json: bool, **given: Any) -
     from mlops_provider.runtime.rollback import follow, mirrored, take_back
     from mlops_provider.store.standing import Actor
 
-    store = Store(store_url or store_url_from_environment())
+    store = open_store(store_url)
     workflow, _, environment = service.partition("/")
     environment = environment or "production"
     if read_service(store, workflow, environment).revision == 0:
@@ -53,15 +52,12 @@ def rollback(service: str, store_url: str | None, as_json: bool, **given: Any) -
         raise click.UsageError(f"there is no service '{workflow}/{environment}' in {store.url}; services: {known}")
     by = given["by"] or getpass.getuser()
     actor = Actor(workflow=workflow, identity=f"rollback/{by}/{now()}", run="", by=by, reason=given["reason"])
-    try:
+    with errors():
         done = take_back(store, workflow, environment, to=given["to"], actor=actor)
         click.echo(done.sentence(), err=as_json)
         said = mirrored(_context(store, workflow, given["registry"], by), done.name)
         addresses = addresses_of(read_placement(store, workflow, environment))
         url, servers = follow(store, done, timedelta(seconds=given["wait"]), addresses)
-    except MlopsError as err:
-        click.echo(f"error: {err}", err=True)
-        sys.exit(1)
     if as_json:
         found = {
             "service": done.service.name,

@@ -5,35 +5,30 @@ from __future__ import annotations
 import getpass
 import json
 import sys
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_provider.exceptions import MlopsError
-from mlops_provider.settings import store_url_from_environment
+from mlops_dag_factory.cli.store import JSON, STORE, errors, open_store
 from mlops_provider.store.placements import Placement, read_placement
 from mlops_provider.store.service_reports import live_reports
 from mlops_provider.store.services import Change, Service, list_services, now, read_service, service_history
-from mlops_provider.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_STORE_HELP = "Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
+    from mlops_provider.store.store import Store
 
 
 @click.group(invoke_without_command=True)
-@click.option("--store", "store_url", help=_STORE_HELP)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@STORE
+@JSON
 @click.pass_context
 def services(context: click.Context, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """List all services with their servers and how they are, or show one."""
     context.obj = store_url
     if context.invoked_subcommand:
         return
-    store = Store(store_url or store_url_from_environment())
+    store = open_store(store_url)
     rows = [
         {**_row(state), **_where(store, state), "servers": _servers(store, state)} for state in list_services(store)
     ]
@@ -48,12 +43,12 @@ def services(context: click.Context, store_url: str | None, as_json: bool) -> No
 
 @services.command()
 @click.argument("service")
-@click.option("--store", "store_url", help=_STORE_HELP)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@STORE
+@JSON
 @click.pass_context
 def show(context: click.Context, service: str, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """Show every state that SERVICE ('workflow' or 'workflow/environment') was in, oldest first."""
-    store = Store(store_url or context.obj or store_url_from_environment())
+    store = open_store(store_url or context.obj)
     workflow, _, environment = service.partition("/")
     rows = [
         {"revision": state.revision, **_row(state), "reason": state.change.reason if state.change else ""}
@@ -73,12 +68,12 @@ def show(context: click.Context, service: str, store_url: str | None, as_json: b
 
 @services.command()
 @click.argument("service")
-@click.option("--store", "store_url", help=_STORE_HELP)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@STORE
+@JSON
 @click.pass_context
 def status(context: click.Context, service: str, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """Ask the engine, the cluster or the model servers how SERVICE is; exit 1 when it does not answer."""
-    with _problems():
+    with errors():
         store, placement = _placed(context, service, store_url)
         target = _open(store, placement)
         progress = target.look(placement)
@@ -99,13 +94,13 @@ def status(context: click.Context, service: str, store_url: str | None, as_json:
 @click.argument("service")
 @click.argument("replicas", type=click.IntRange(1, 1000))
 @click.option("--wait", default=120.0, show_default=True, help="Seconds that the new replicas are waited for.")
-@click.option("--store", "store_url", help=_STORE_HELP)
+@STORE
 @click.pass_context
 def scale(context: click.Context, service: str, replicas: int, wait: float, store_url: str | None) -> None:
     """Let REPLICAS containers or pods of SERVICE run, until the next deployment."""
     from mlops_provider.runtime.targets.upkeep import scale as run
 
-    with _problems():
+    with errors():
         store, placement = _placed(context, service, store_url)
         run(store, placement, replicas, addresses_of(placement), timedelta(seconds=wait))
     click.echo(f"{placement.name} has {replicas} replicas")
@@ -115,7 +110,7 @@ def scale(context: click.Context, service: str, replicas: int, wait: float, stor
 @click.argument("service", required=False)
 @click.option("--due", is_flag=True, help="Every service whose 'stop_after' is over.")
 @click.option("--reason", default="", help="Why: for the service's history.")
-@click.option("--store", "store_url", help=_STORE_HELP)
+@STORE
 @click.pass_context
 def stop(context: click.Context, service: str | None, due: bool, reason: str, store_url: str | None) -> None:  # noqa: FBT001 (click's flag)
     """End SERVICE: its record names no version any more, its containers or objects are removed."""
@@ -123,9 +118,9 @@ def stop(context: click.Context, service: str | None, due: bool, reason: str, st
 
     if bool(service) == due:
         raise click.UsageError("name a service, or say --due")
-    store = Store(store_url or context.obj or store_url_from_environment())
+    store = open_store(store_url or context.obj)
     by = getpass.getuser()
-    with _problems():
+    with errors():
         if due:
             for placement in upkeep.due(upkeep.placed(store)):
                 change = upkeep.stop_change(placement, by)
@@ -143,23 +138,13 @@ def stop(context: click.Context, service: str | None, due: bool, reason: str, st
 @services.command()
 @click.argument("service")
 @click.option("--lines", default=50, show_default=True, help="How many of each container or pod.")
-@click.option("--store", "store_url", help=_STORE_HELP)
+@STORE
 @click.pass_context
 def logs(context: click.Context, service: str, lines: int, store_url: str | None) -> None:
     """Show the last lines that the containers or pods of SERVICE wrote."""
-    with _problems():
+    with errors():
         store, placement = _placed(context, service, store_url)
         click.echo(_open(store, placement).logs(placement, lines))
-
-
-@contextmanager
-def _problems() -> Iterator[None]:
-    """Say what went wrong, and end with 1."""
-    try:
-        yield
-    except MlopsError as err:
-        click.echo(f"error: {err}", err=True)
-        sys.exit(1)
 
 
 def _named(store: Store, service: str) -> tuple[str, str]:
@@ -174,7 +159,7 @@ def _named(store: Store, service: str) -> tuple[str, str]:
 
 def _placed(context: click.Context, service: str, store_url: str | None) -> tuple[Store, Placement]:
     """Give where a service runs; without a placement it runs on model servers."""
-    store = Store(store_url or context.obj or store_url_from_environment())
+    store = open_store(store_url or context.obj)
     workflow, environment = _named(store, service)
     if found := read_placement(store, workflow, environment):
         return store, found

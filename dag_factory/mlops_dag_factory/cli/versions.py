@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_provider.exceptions import MlopsError
-from mlops_provider.settings import store_url_from_environment
+from mlops_dag_factory.cli.store import JSON, STORE, errors, open_store
 from mlops_provider.store.chain import Chain, Entry
 from mlops_provider.store.chain_check import check_chain
 from mlops_provider.store.model_versions import home_of, list_versions, names_of, read_version
 from mlops_provider.store.standing import Standing, read_standing, subject_of
-from mlops_provider.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-_STORE = click.option(
-    "--store", "url", help="Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    from mlops_provider.store.store import Store
 
 
 @click.group()
@@ -34,12 +28,12 @@ def versions() -> None:
 
 @versions.command("list")
 @click.argument("name")
-@_STORE
-@_JSON
-def list_command(name: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
+@STORE
+@JSON
+def list_command(name: str, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """List the versions of a registered NAME (by default the workflow's id) with their aliases and metrics."""
-    store = _open(url)
-    with _errors():
+    store = open_store(store_url)
+    with errors():
         standing = read_standing(store, name)
         rows = [_row(read_version(store, name, version) or {}, standing) for version in list_versions(store, name)]
     if not rows:
@@ -61,15 +55,15 @@ def list_command(name: str, url: str | None, as_json: bool) -> None:  # noqa: FB
 @versions.command()
 @click.argument("name")
 @click.argument("version")
-@_STORE
-@_JSON
-def show(name: str, version: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
+@STORE
+@JSON
+def show(name: str, version: str, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """Show where a version comes from: data, code, parameters, verdicts, people, and what happened to it since.
 
     VERSION is a number, 'champion' or 'challenger'.
     """
-    store = _open(url)
-    with _errors():
+    store = open_store(store_url)
+    with errors():
         standing = read_standing(store, name)
         aliased = {"champion": standing.champion, "challenger": standing.challenger}.get(version)
         document = read_version(store, name, aliased.version if aliased else version)
@@ -95,12 +89,12 @@ def show(name: str, version: str, url: str | None, as_json: bool) -> None:  # no
 
 @versions.command()
 @click.argument("workflow")
-@_STORE
-@_JSON
-def history(workflow: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
+@STORE
+@JSON
+def history(workflow: str, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """Show the audit chain of a WORKFLOW: what happened to its models, by whom, oldest first."""
-    store = _open(url)
-    with _errors():
+    store = open_store(store_url)
+    with errors():
         entries = list(Chain(store, workflow).entries())
     if not entries:
         raise click.UsageError(_empty(store, workflow))
@@ -113,18 +107,18 @@ def history(workflow: str, url: str | None, as_json: bool) -> None:  # noqa: FBT
 @versions.command()
 @click.argument("workflow")
 @click.option("--registry", default="", help="MLflow's URI, to hear what it witnesses too; takes some seconds.")
-@_STORE
-@_JSON
-def verify(workflow: str, registry: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
+@STORE
+@JSON
+def verify(workflow: str, registry: str, store_url: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's flag)
     """Check every entry of the audit chain of a WORKFLOW; exit 1 when one was changed, removed or inserted.
 
     The records of the phases that wrote entries, and MLflow with --registry, witness that entries were there.
     """
     from mlops_provider.runtime.witnesses import record_witnesses, registry_witnesses
 
-    store = _open(url)
+    store = open_store(store_url)
     chain = Chain(store, workflow)
-    with _errors():
+    with errors():
         witnesses = record_witnesses(store, workflow)
         if registry:
             witnesses += registry_witnesses(registry, names_of(store, workflow))
@@ -243,17 +237,3 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
 def _cell(column: str, value: object) -> str:
     return str(value)[:16].replace("T", " ") if column in {"at", "registered"} else str(value or "")
-
-
-def _open(url: str | None) -> Store:
-    return Store(url or store_url_from_environment())
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Say what is wrong and end with 1, without a traceback."""
-    try:
-        yield
-    except MlopsError as err:
-        click.echo(f"error: {err}", err=True)
-        sys.exit(1)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops_dag_factory.cli.runs.group import JSON, STORE, open_store, usage_errors
+from mlops_dag_factory.cli.runs.group import usage_errors
+from mlops_dag_factory.cli.store import JSON, STORE, open_store
 from mlops_provider.settings import tracking_uri_from_environment
 
 if TYPE_CHECKING:

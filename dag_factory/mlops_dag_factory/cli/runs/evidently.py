@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops_dag_factory.cli.runs.group import STORE, open_store, usage_errors
+from mlops_dag_factory.cli.runs.group import usage_errors
+from mlops_dag_factory.cli.store import STORE, open_store
 from mlops_provider.runtime.evaluation.evidently_page import EVIDENTLY, drawn
 from mlops_provider.runtime.iterations.history import read_run
 from mlops_provider.runtime.records import run_records

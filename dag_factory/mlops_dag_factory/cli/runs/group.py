@@ -1,4 +1,4 @@
-"""What the commands about runs share: the group, their options, how errors end them."""
+"""What the commands about runs share: the group, how errors end them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_provider.exceptions import ConfigError, MlopsError
-from mlops_provider.settings import store_url_from_environment
-from mlops_provider.store.store import Store
+from mlops_dag_factory.cli.store import errors
+from mlops_provider.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.records import Record
 
 STYLES = {"succeeded": "green", "failed": "red", "blocked": "yellow", "rejected": "yellow"}
-STORE = click.option(
-    "--store", "store_url", help="Store to read; default: AIRFLOW__MLOPS__STORE, Airflow's home or 'mlops run's."
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -28,20 +23,14 @@ def runs() -> None:
     """List runs, show one, compare two, tag them."""
 
 
-def open_store(url: str | None) -> Store:
-    """Open the store that a command is about."""
-    return Store(url or store_url_from_environment())
-
-
 @contextmanager
 def usage_errors() -> Iterator[None]:
     """Turn what was asked for and is not there into a usage error, and any other failure into exit code 1."""
-    try:
-        yield
-    except ConfigError as err:
-        raise click.UsageError(str(err)) from err
-    except MlopsError as err:
-        raise click.ClickException(str(err)) from err
+    with errors():
+        try:
+            yield
+        except ConfigError as err:
+            raise click.UsageError(str(err)) from err
 
 
 def status_of(records: list[Record]) -> str:

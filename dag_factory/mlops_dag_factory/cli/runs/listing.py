@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_dag_factory.cli.runs.group import JSON, STORE, open_store, status_of, styled, usage_errors
+from mlops_dag_factory.cli.runs.group import status_of, styled, usage_errors
+from mlops_dag_factory.cli.store import JSON, STORE, open_store
 from mlops_dag_factory.spec.base import SpecError, parse_duration
 from mlops_provider.exceptions import ConfigError, ExpressionError
 from mlops_provider.expressions import Expression

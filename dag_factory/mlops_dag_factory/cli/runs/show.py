@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops_dag_factory.cli.runs.group import JSON, STORE, open_store, styled, usage_errors
+from mlops_dag_factory.cli.runs.group import styled, usage_errors
+from mlops_dag_factory.cli.store import JSON, STORE, open_store
 from mlops_provider.runtime.iterations.history import read_run
 from mlops_provider.runtime.records import run_records
 from mlops_provider.store.tags import read_tags

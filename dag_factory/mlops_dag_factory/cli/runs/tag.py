@@ -7,7 +7,8 @@ import re
 
 import click
 
-from mlops_dag_factory.cli.runs.group import JSON, STORE, open_store, usage_errors
+from mlops_dag_factory.cli.runs.group import usage_errors
+from mlops_dag_factory.cli.store import JSON, STORE, open_store
 from mlops_provider.runtime.iterations.history import read_run
 from mlops_provider.store.tags import change_tags
 
