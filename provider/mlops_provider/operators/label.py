@@ -47,7 +47,7 @@ class LabelDataOperator(PhaseOperator):
                 config=self.config,
                 inputs={field: [ref.to_dict() for ref in refs] for field, refs in inputs.items()},
                 run=run.to_dict(),
-                every=config.every.total_seconds(),
+                seconds=config.every.total_seconds(),
             )
             self.defer(trigger=trigger, method_name="execute_complete", timeout=config.wait)
         return self.run(context).to_xcom()
