@@ -1,4 +1,4 @@
-"""Which rows a monitor looks at, and what it compares them with."""
+"""Which rows a monitor looks at."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ class WindowSpec(Spec):
 
     size: Duration | None = Field(default=None, description="Length in time, as 24h.")
     rows: int | None = Field(default=None, ge=1, description="Number of the latest predictions.")
+    kept: int = Field(
+        default=20_000,
+        ge=100,
+        description="How many rows are kept as rows: all of a smaller window, else a sample. Its profile, and with it "
+        "the drift, is always of all rows.",
+    )
+    tasks: int = Field(
+        default=1, ge=1, le=100, description="How many tasks of the monitor's DAG profile the hours of the log."
+    )
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
