@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_provider.verdicts import Verdict
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Findings:
-    """What the checks have found so far; `vacuous` says why nothing was judged."""
+    """What the checks have found so far; `vacuous` says why nothing was judged.
+
+    `sections` are further parts of the page, HTML with their headings; `more` is their JSON, as top keys of the report.
+    """
 
     metrics: dict[str, float] = field(default_factory=dict)
     rules: list[RuleResult] = field(default_factory=list)
@@ -23,6 +26,8 @@ class Findings:
     bad_columns: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     vacuous: str = ""
+    sections: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:

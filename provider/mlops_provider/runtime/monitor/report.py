@@ -36,6 +36,7 @@ def write_report(folder: Path, context: RunContext, found: Findings) -> None:
         "methods": found.methods,
         "bad_columns": found.bad_columns,
         "notes": found.notes,
+        **found.more,
     }
     (folder / "report.json").write_bytes(json_bytes(content))
     title = f"{context.workflow}: monitor"
@@ -51,7 +52,8 @@ def _page(title: str, context: RunContext, found: Findings, *, plots: bool) -> s
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
         f"<meta name=viewport content='width=device-width'><style>{_STYLE}</style><body><h1>{escape(title)}</h1>"
-        f"<p class=dim>run <code>{escape(context.run_id)}</code></p>{body}{_columns(found)}{link}</body></html>"
+        f"<p class=dim>run <code>{escape(context.run_id)}</code></p>{body}{_columns(found)}"
+        f"{''.join(found.sections)}{link}</body></html>"
     )
 
 
