@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urljoin
 
+import httpx
 import pytest
 
 from mlops_provider.refs import ref_from_dict
@@ -62,3 +64,8 @@ def test_items_are_judged_apart_and_summed_up_on_one_page(airflow, home):
     assert items["-3"]["why"].startswith("model: ")
     assert "accuracy >= 0.7 does not hold" in items["1"]["why"]
     assert (items["8"]["name"], items["8"]["version"]) == ("small_fleet-8", "1")
+    path = f"/dags/small_fleet/dagRuns/{run_id}/taskInstances/version/links?map_index="
+    links = [airflow.call("GET", f"{path}{place}")["extra_links"]["Phase record"] for place in (1, 2)]
+    headers = {"Authorization": f"Bearer {airflow.token('admin')}"}
+    pages = [httpx.get(urljoin(airflow.url, link), headers=headers, timeout=30).json() for link in links]
+    assert [page[0]["phase"] for page in pages] == ["version@8", "version@12"]

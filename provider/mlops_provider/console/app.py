@@ -55,7 +55,7 @@ def phase_records(dag_id: str, run_id: str, phase: str, accept: Annotated[str, H
     store = _store()
     workflow = dag_id.removesuffix(MONITOR_SUFFIX)
     run = f"monitor__{run_id}" if dag_id != workflow else run_id
-    folder = f"{workflow}/runs/{quote(run, safe='')}/{quote(phase, safe='')}"
+    folder = f"{workflow}/runs/{quote(run, safe='')}/{quote(phase, safe='@')}"
     records: list[Record] = [json.loads(store.files.read(f"{folder}/{name}")) for name in store.files.list(folder)]
     records.reverse()
     if not records:

@@ -36,8 +36,12 @@ class PhaseRecordLink(BaseOperatorLink):
 
     name = "Phase record"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 (Airflow's signature)
-        """Give the address of the page."""
-        workers = ti_key.task_id.endswith(".trial") and ti_key.map_index >= 0
-        phase = f"{ti_key.task_id}@{ti_key.map_index + 1}" if workers else ti_key.task_id
-        return record_address(ti_key.dag_id, ti_key.run_id, phase)
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Give the address of the page; an item and a worker of a search have records of their own."""
+        from mlops_provider.runtime.contract import item_label
+
+        phase = getattr(operator, "phase", "") or ti_key.task_id
+        item, worker = getattr(operator, "item", None), getattr(operator, "worker", 0)
+        if isinstance(item, dict) and item:
+            phase = f"{phase}@{item_label(item)}"
+        return record_address(ti_key.dag_id, ti_key.run_id, f"{phase}.trial@{worker}" if worker else phase)

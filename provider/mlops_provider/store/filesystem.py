@@ -29,7 +29,7 @@ class LocalFiles:
 
     def path(self, key: str) -> Path:
         """Give the path of a key."""
-        return self.root / key
+        return self.root / _inside(key)
 
     def exists(self, key: str) -> bool:
         """Say whether a file is there."""
@@ -119,7 +119,7 @@ class RemoteFiles:
         self.cache = cache
 
     def _full(self, key: str) -> str:
-        return f"{self.root.rstrip('/')}/{key}"
+        return f"{self.root.rstrip('/')}/{_inside(key)}"
 
     def exists(self, key: str) -> bool:
         """Say whether a file is there."""
@@ -145,8 +145,8 @@ class RemoteFiles:
 
     def list(self, key: str) -> list[str]:
         """Give the names in a folder, sorted; none when it does not exist."""
-        self.fs.invalidate_cache(self._full(key))
         try:
+            self.fs.invalidate_cache(self._full(key))
             names = self.fs.ls(self._full(key), detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -190,6 +190,13 @@ class RemoteFiles:
 
     def _make_parent(self, key: str) -> None:
         self.fs.makedirs(self._full(key).rsplit("/", 1)[0], exist_ok=True)
+
+
+def _inside(key: str) -> str:
+    """Refuse a key that leads up: parts of keys come from addresses that people type."""
+    if ".." in key.split("/"):
+        raise FileNotFoundError(f"{key} is not a place in the store")
+    return key
 
 
 def _seconds(moment: Any) -> float:

@@ -33,6 +33,16 @@ def store(request, tmp_path):
     return Store(tmp_path / "store" if request.param == "local" else f"memory://{tmp_path.name}")
 
 
+def test_no_key_leads_out_of_its_folder(store):
+    store.files.create("other/secret.json", b"{}")
+
+    assert store.files.list("flow/runs/../../other") == []
+    with pytest.raises(FileNotFoundError):
+        store.files.read("flow/../other/secret.json")
+    with pytest.raises(FileNotFoundError):
+        store.files.create("flow/../other/more.json", b"{}")
+
+
 def test_what_is_published_is_read_back(store):
     ref = publish(store)
 
