@@ -163,6 +163,7 @@ def run_context(operator: Any, context: Context) -> RunContext:
         parameters=dict(context["params"]),
         item=item,
         reason=run_reason(context),
+        at=(dag_run.logical_date or dag_run.run_after).isoformat(),
     )
 
 

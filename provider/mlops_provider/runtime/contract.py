@@ -28,6 +28,8 @@ class RunContext:
     `attempt` counts from 1. `data_root` is the folder or URL from which relative paths in the workflow file count.
     `item` is what a repeated phase works on; its label is part of the phase's name here, as in `model@north`.
     `reason` says why the run exists: the payload of the asset event that triggered it, or who triggered it.
+    `at` is the time that the run is about, in ISO 8601: a scheduled run that starts late, or a backfill, looks at its
+    own time and not at the wall's clock. Empty: the wall's clock.
     `base_image` and `image_repository` are the deployment's defaults of images.
     `place` says where the work is done: its runtime and the image or the requirements there.
     `connections` are the URLs of the databases that the phase reads, by connection id; they hold passwords, so that
@@ -50,6 +52,7 @@ class RunContext:
     parameters: dict[str, Any] = field(default_factory=dict)
     item: dict[str, Any] = field(default_factory=dict)
     reason: dict[str, Any] = field(default_factory=dict)
+    at: str = ""
     place: dict[str, Any] = field(default_factory=lambda: {"runtime": "inline"})
     connections: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -62,6 +65,10 @@ class RunContext:
         if "://" in path or path.startswith(("/", "~")) or not self.data_root:
             return path
         return f"{self.data_root.rstrip('/')}/{path}"
+
+    def clock(self) -> datetime:
+        """Give the time that the run is about, in UTC: what windows, cooldowns and quiet hours count from."""
+        return datetime.fromisoformat(self.at or now()).astimezone(UTC)
 
     @property
     def run_key(self) -> str:
