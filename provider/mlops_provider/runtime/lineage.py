@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.refs import DatasetRef, ImageRef, ref_from_dict
+from mlops_provider.runtime.contract import item_label
 from mlops_provider.runtime.records import Record, run_records
 from mlops_provider.store.store import MANIFEST, json_digest
 
@@ -20,8 +21,13 @@ _DONE = frozenset({"succeeded", "blocked"})
 
 
 def run_evidence(context: RunContext) -> list[Record]:
-    """Give the records of the run so far that came to a result, each phase by its last attempt, oldest first."""
-    done = [r for r in run_records(context.store(), context.workflow, context.run_id) if r["status"] in _DONE]
+    """Give the records of the run so far that came to a result, each phase by its last attempt, oldest first.
+
+    A repeated phase is not told of what became of other items.
+    """
+    item = item_label(context.item) if context.item else ""
+    records = run_records(context.store(), context.workflow, context.run_id, item=item)
+    done = [record for record in records if record["status"] in _DONE]
     return list({record["phase"]: record for record in done if record["phase"] != context.phase}.values())
 
 

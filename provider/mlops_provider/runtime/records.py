@@ -67,10 +67,14 @@ def list_runs(store: Store, workflow: str) -> list[str]:
     return [unquote(name) for name in store.files.list(f"{workflow}/runs")]
 
 
-def run_records(store: Store, workflow: str, run_id: str) -> list[Record]:
-    """Give all records of a run, every attempt, in the order in which they started."""
+def run_records(store: Store, workflow: str, run_id: str, *, item: str = "") -> list[Record]:
+    """Give all records of a run, every attempt, in the order in which they started.
+
+    With the label of an `item` those of other items are left unread: a run over a thousand has thousands.
+    """
     run = f"{workflow}/runs/{quote(run_id, safe='')}"
-    keys = [f"{run}/{phase}/{name}" for phase in store.files.list(run) for name in store.files.list(f"{run}/{phase}")]
+    phases = [name for name in store.files.list(run) if not item or name.rpartition("@")[2] in {name, item}]
+    keys = [f"{run}/{phase}/{name}" for phase in phases for name in store.files.list(f"{run}/{phase}")]
     records: list[Record] = [json.loads(store.files.read(key)) for key in keys]
     return sorted(records, key=lambda record: (record["started"], record["attempt"]))
 

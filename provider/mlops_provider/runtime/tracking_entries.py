@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mlops_provider.runtime.contract import item_label
 from mlops_provider.runtime.records import run_records
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class Entry:
 
 
 def earlier_phases(context: RunContext) -> list[Entry]:
-    """Give the other phases of the run that left a record, each by its last attempt."""
-    records = run_records(context.store(), context.workflow, context.run_id)
+    """Give the other phases of the run, of a repeated phase those of its item, each by its last attempt's record."""
+    item = item_label(context.item) if context.item else ""
+    records = run_records(context.store(), context.workflow, context.run_id, item=item)
     last = {record["phase"]: record for record in records if record["phase"] != context.phase}
     return [_entry(record) for record in last.values()]
 
