@@ -8,11 +8,13 @@ from mlops_dag_factory.errors import Finding
 from mlops_dag_factory.spec.deploy import DeploySpec
 from mlops_dag_factory.spec.ingest import IngestSpec
 from mlops_dag_factory.spec.release import ReleaseSpec
+from mlops_provider.expressions import Expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_dag_factory.checks.scope import Scope
+    from mlops_dag_factory.spec.monitoring.checks import ChecksSpec
 
 _LABELS = "say where outcomes arrive: labels: {source: labels/, key: request_id}"
 
@@ -22,17 +24,24 @@ def check_labels(scope: Scope) -> Iterator[Finding]:
     monitor = scope.workflow.monitor
     if (monitor and monitor.labels) or "monitor" in scope.broken:
         return
-    if monitor and monitor.checks.performance:
-        message = "performance cannot be measured without labels"
-        yield Finding(
-            loc=("monitor", "checks", "performance"), code="labels", message=message, hint=f"{_LABELS} below monitor"
-        )
+    for field in _needing(monitor.checks) if monitor else ():
+        message = f"{field} cannot be measured without labels"
+        loc = ("monitor", "checks", field)
+        yield Finding(loc=loc, code="labels", message=message, hint=f"{_LABELS} below monitor")
     for name, phase in scope.workflow.phases.items():
         learns = isinstance(phase, IngestSpec) and "predictions" in phase.sources() and phase.labels is None
         if learns and f"phases.{name}.labels" not in scope.broken:
             message = "predictions cannot be learned from without labels"
             hint = f"{_LABELS} here or below monitor"
             yield Finding(loc=("phases", name, "source"), code="labels", message=message, hint=hint)
+
+
+def _needing(checks: ChecksSpec) -> Iterator[str]:
+    """Give the checks that read true outcomes; estimates and numbers of the business do without."""
+    names = {name for gate in checks.performance for name in Expression.parse(gate).names()}
+    if any(name not in checks.business and not name.startswith("estimated_") for name in names):
+        yield "performance"
+    yield from (field for field in ("fairness", "importance") if getattr(checks, field))
 
 
 def check_monitored_service(scope: Scope) -> Iterator[Finding]:

@@ -6,8 +6,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from mlops_dag_factory.spec.base import Gate, Spec, SpecError
+from mlops_dag_factory.spec.base import Gate, PhaseId, Spec, SpecError
 from mlops_dag_factory.spec.monitoring.drift import DataDriftCheck, PredictionDriftCheck
+from mlops_dag_factory.spec.monitoring.performance import BusinessMetric, FairnessCheck, ImportanceCheck
 
 
 class DataQualityCheck(Spec):
@@ -25,13 +26,28 @@ class ChecksSpec(Spec):
     data_drift: DataDriftCheck | None = Field(default=None, description="Drift of the features.")
     prediction_drift: PredictionDriftCheck | None = Field(default=None, description="Drift of the predictions.")
     performance: list[Gate] = Field(
-        default_factory=list, description="Conditions on metrics over labelled predictions."
+        default_factory=list,
+        description="Conditions on metrics over labelled predictions. Gates see <metric>, worst_segment.<metric> (of "
+        "`segments`), estimated_<metric> (before labels are there), fairness.<column>.<metric> (also .baseline and "
+        ".change) and the names in `business`; of those that have an interval also .low and .high: "
+        "'accuracy >= 0.9' judges the value, 'accuracy.high >= 0.9' breaks only where 95 % of the chances say so.",
     )
+    estimate: bool = Field(
+        default=True,
+        description="Estimate performance from the model's probabilities, which are calibrated on labelled rows that "
+        "it has not learned from, before labels arrive.",
+    )
+    business: dict[PhaseId, BusinessMetric] = Field(
+        default_factory=dict, description="Numbers of the business: name -> query. Gates of `performance` judge them."
+    )
+    fairness: FairnessCheck | None = Field(default=None, description="Drift of how groups of people are treated.")
+    importance: ImportanceCheck | None = Field(default=None, description="Drift of what the model looks at.")
     service: list[Gate] = Field(default_factory=list, description="Conditions on latency_p95_ms, error_rate, requests.")
 
     @model_validator(mode="after")
     def _any(self) -> Self:
-        if not any((self.data_quality, self.data_drift, self.prediction_drift, self.performance, self.service)):
-            hint = "name at least one of data_quality, data_drift, prediction_drift, performance, service"
+        checked = (self.data_quality, self.data_drift, self.prediction_drift, self.performance, self.service)
+        if not any((*checked, self.importance)):
+            hint = "name at least one of data_quality, data_drift, prediction_drift, performance, service, importance"
             raise SpecError("nothing is checked", hint=hint)
         return self

@@ -40,9 +40,9 @@ def _check(look: Look, found: Findings) -> None:
     if len(look.rows) < least:
         found.vacuous = f"{len(look.rows)} predictions are fewer than policy.minimum_rows ({least})"
         return
-    require_known([*look.config.checks.performance, *look.config.checks.service], look.signature)
+    require_known(look.config, look.signature)
     if len(look.answered) >= least:
         check_quality(look, found)
         check_drift(look, found)
-    check_performance(look, found)
     check_service(look, found)
+    check_performance(look, found)

@@ -1,87 +1,153 @@
-"""What is measured on the window: performance on labelled rows, and how the service answered."""
+"""The performance of the window: metrics over labelled rows with intervals, and all else that gates on it read."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ExpressionError
 from mlops_provider.expressions import Expression
-from mlops_provider.runtime.answers import Answers
-from mlops_provider.runtime.metrics import measurable, usual
-from mlops_provider.runtime.monitor.service import SERVICE, judge
-from mlops_provider.verdicts import RuleResult
+from mlops_provider.runtime.intervals import intervals
+from mlops_provider.runtime.metrics import usual
+from mlops_provider.runtime.monitor.business import measure_business
+from mlops_provider.runtime.monitor.log_answers import answers_of, measured_by_log
+from mlops_provider.runtime.monitor.measures import ENDS, Measures
+from mlops_provider.runtime.monitor.performance_section import performance_section
+from mlops_provider.runtime.monitor.segment_performance import WORST, Segment, add_worst, measure_segments
+from mlops_provider.runtime.monitor.service import SERVICE
+from mlops_provider.runtime.predictions import FEATURE_PREFIX
+from mlops_provider.runtime.slices import SliceSearch, find_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import numpy as np
     import pandas as pd
 
+    from mlops_dag_factory.spec.monitor import MonitorSpec
+    from mlops_provider.runtime.answers import Answers
     from mlops_provider.runtime.monitor.findings import Findings
     from mlops_provider.runtime.monitor.look import Look
     from mlops_provider.store.models import Signature
 
 CHECKED = ("rows", "labelled", "missing_share", "drift_share", "prediction_drift")
-_TWO = 2
 
 
-def performance(signature: Signature, rows: pd.DataFrame, gates: Iterable[str] = ()) -> dict[str, float]:
-    """Give the usual metrics, and those that gates name, of rows that have prediction and truth.
+@dataclass(slots=True)
+class Performance:
+    """What was found; `answers` and `rows` are the labelled ones, None where they are too few."""
 
-    Those that are not defined for the rows are left out.
-    The log has the probability of the predicted class: enough for log_loss and roc_auc of two classes, not of more.
-    """
-    asked = {name for gate in gates for name in Expression.parse(gate).names()} | set(usual(signature.kind))
-    names = [name for name in _measured(signature) if name in asked]
-    if not names:
-        return {}
-    kind: Any = {"integer": "int64", "float": "float64", "boolean": "bool"}.get(signature.target_type, "object")
-    truth, predicted = (rows[name].astype(kind).to_numpy() for name in ("truth", "prediction"))
-    probabilities = _probabilities(signature, rows, predicted)
-    return Answers(signature=signature, truth=truth, predicted=predicted, probabilities=probabilities).measure(
-        names, {}
-    )
+    measures: Measures
+    wants_labels: bool = False
+    labelled: int = 0
+    answers: Answers | None = None
+    rows: pd.DataFrame | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
+    segments: list[Segment] = field(default_factory=list)
+    slices: SliceSearch = field(default_factory=SliceSearch)
+    business: dict[str, float | None] = field(default_factory=dict)
 
-
-def require_known(gates: Iterable[str], signature: Signature) -> None:
-    """Raise ExpressionError for a gate on something that the monitor never measures."""
-    names = sorted({*_measured(signature), *SERVICE, *CHECKED})
-    for gate in gates:
-        for name in Expression.parse(gate).names():
-            if name not in names:
-                raise ExpressionError(
-                    gate, f"the monitor does not measure '{name}'", hint=f"it measures: {', '.join(names)}"
-                )
-
-
-def _measured(signature: Signature) -> list[str]:
-    """Give the metrics that the log is enough for: of single rows, with probabilities where there are two classes."""
-    return measurable(signature, probabilities=len(signature.classes) == _TWO)
-
-
-def _probabilities(
-    signature: Signature, rows: pd.DataFrame, predicted: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any] | None:
-    import numpy as np
-
-    given = rows["probability"].astype(float).to_numpy()
-    if len(signature.classes) != _TWO or np.isnan(given).any():
-        return None
-    positive = np.where(predicted == signature.classes[1], given, 1 - given)
-    return np.column_stack([1 - positive, positive])
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form."""
+        return {
+            "labelled": self.labelled,
+            "metrics": self.metrics,
+            "intervals": {
+                name: self.measures.intervals[name] for name in self.metrics if name in self.measures.intervals
+            },
+            "undefined": self.undefined,
+            "business": self.business,
+            "segments": [one.to_dict() for one in self.segments],
+            "slices": self.slices.to_dict(),
+        }
 
 
 def check_performance(look: Look, found: Findings) -> None:
-    """Measure the labelled rows and judge the gates; too few labels make them not applicable."""
-    config = look.config
-    labelled = look.answered.dropna(subset=["truth", "prediction"])
-    found.metrics["labelled"] = float(len(labelled))
-    enough = len(labelled) >= config.policy.minimum_rows
-    if enough:
-        found.metrics |= performance(look.signature, labelled, config.checks.performance)
-    for gate in config.checks.performance:
-        if enough:
-            found.rules.append(judge(gate, found.metrics))
-        else:
-            why = f"{len(labelled)} labels have arrived, {config.policy.minimum_rows} are needed"
-            found.rules.append(RuleResult(rule=gate, result="not_applicable", why=why))
+    """Measure what can be measured and judge the gates; what cannot is not applicable, with the reason."""
+    checks, signature = look.config.checks, look.signature
+    performance = Performance(Measures(dict(found.metrics)), wants_labels=look.config.labels is not None)
+    _take_labelled(look, performance)
+    found.metrics["labelled"] = performance.measures.found["labelled"] = float(performance.labelled)
+    _measure(look, performance)
+    _measure_parts(look, performance)
+    measure_business(look, found, performance.measures, _names(look.config, signature))
+    performance.business = {name: performance.measures.found.get(name) for name in checks.business}
+    found.rules += [performance.measures.judge(gate) for gate in checks.performance]
+    found.metrics |= _kept(look, performance)
+    found.more["performance"] = performance.to_dict()
+    found.sections.append(performance_section(performance))
+
+
+def require_known(config: MonitorSpec, signature: Signature) -> None:
+    """Raise ExpressionError for a gate on something that the monitor never measures."""
+    plain = sorted({*_names(config, signature), *config.checks.business})
+    names = {*plain, *(f"{name}.{end}" for name in plain for end in ENDS)}
+    for gate in (*config.checks.performance, *config.checks.service):
+        for name in Expression.parse(gate).names():
+            if name not in names:
+                raise ExpressionError(
+                    gate, f"the monitor does not measure '{name}'", hint=f"it measures: {', '.join(plain)}"
+                )
+
+
+def _names(config: MonitorSpec, signature: Signature) -> set[str]:
+    """Give the names that gates may read, the workflow's own aside."""
+    measured = measured_by_log(signature)
+    worst = [f"{WORST}.{name}" for name in measured] if config.segments else []
+    return {*measured, *worst, *SERVICE, *CHECKED}
+
+
+def _take_labelled(look: Look, performance: Performance) -> None:
+    rows = look.answered.dropna(subset=["truth", "prediction"])
+    performance.labelled, least = len(rows), look.config.policy.minimum_rows
+    if len(rows) >= least:
+        performance.answers, performance.rows = answers_of(look.signature, rows), rows
+        return
+    why = f"{len(rows)} labels have arrived, {least} are needed"
+    missing = [*measured_by_log(look.signature), WORST]
+    performance.measures.missing |= dict.fromkeys(missing, why)
+
+
+def _asked(look: Look) -> list[str]:
+    """Give the metrics to measure: the usual ones of the task, and those that gates name."""
+    named = {part for name in _in_gates(look) for part in name.split(".")}
+    wanted = {*named, *usual(look.signature.kind)}
+    return [name for name in measured_by_log(look.signature) if name in wanted]
+
+
+def _in_gates(look: Look) -> set[str]:
+    return {name for gate in look.config.checks.performance for name in Expression.parse(gate).names()}
+
+
+def _measure(look: Look, performance: Performance) -> None:
+    """Measure the labelled rows as a whole."""
+    answers, names = performance.answers, _asked(look)
+    if answers is None or not names:
+        return
+    performance.metrics = answers.measure(names, performance.undefined)
+    between = intervals(answers, performance.metrics)
+    performance.measures.add(performance.metrics, answers.units()[0], between)
+    performance.measures.missing |= {
+        name: f"{name} cannot be measured: {why}" for name, why in performance.undefined.items()
+    }
+
+
+def _measure_parts(look: Look, performance: Performance) -> None:
+    """Measure the segments, and search for the slices that are worst."""
+    answers, rows, names = performance.answers, performance.rows, list(performance.metrics)
+    if answers is None or rows is None or not names:
+        return
+    if look.config.segments:
+        performance.segments, missing = measure_segments(answers, rows, look.config.segments, names)
+        performance.undefined |= missing
+        add_worst(performance.segments, names, performance.measures)
+    features = [column for column in rows.columns.astype(str) if column.startswith(FEATURE_PREFIX)]
+    frame = rows[features].rename(columns=lambda name: name.removeprefix(FEATURE_PREFIX)).reset_index(drop=True)
+    if answers.signature.query:
+        frame[answers.signature.query] = rows["request_id"].to_numpy()
+    performance.slices = find_slices(answers, frame, "auto")
+
+
+def _kept(look: Look, performance: Performance) -> dict[str, float]:
+    """Give the values that stay in the history: all metrics of the whole window, of its parts those in gates."""
+    named = _in_gates(look)
+    found = performance.measures.found
+    return {name: value for name, value in found.items() if "." not in name or name in named}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.labels import SQL_TYPES, arrived_labels
+from mlops_provider.runtime.one_number import one_number
 from mlops_provider.runtime.predictions import is_sound, log_files, signature_of
 from mlops_provider.runtime.rollout.distances import agreement, drift
-from mlops_provider.runtime.sql import closed, columns_of, identifier, literal, said
+from mlops_provider.runtime.sql import columns_of, identifier, literal
 from mlops_provider.runtime.table import connect, seal
 
 if TYPE_CHECKING:
@@ -152,8 +152,6 @@ def _labels(
 
 def _own(connection: duckdb.DuckDBPyConnection, config: ReleaseSpec, table: str, found: Measured) -> dict[str, float]:
     """Give the measures of the workflow's own SQL over the rows of one version."""
-    import duckdb
-
     values: dict[str, float] = {}
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW predictions AS SELECT p.*, l.truth FROM {table} p "
@@ -161,29 +159,13 @@ def _own(connection: duckdb.DuckDBPyConnection, config: ReleaseSpec, table: str,
         f"WHERE p.status < {_FAILED}"
     )
     for name, sql in config.metrics.items():
-        try:
-            rows = connection.execute(f"SELECT * FROM ({closed(sql)})").fetchmany(2)
-        except duckdb.Error as err:
-            raise DataError(f"the SQL of metric '{name}' failed: {said(err)}") from err
-        if len(rows) != 1 or len(rows[0]) != 1:
-            raise DataError(f"the SQL of metric '{name}' gives {len(rows)} rows", hint="it must give one number")
-        value = rows[0][0]
+        value = one_number(connection, sql, f"metric '{name}'")
         if value is None:
             if table == CANDIDATE:
                 found.open[name] = f"'{name}' has no value yet"
             continue
-        values[name] = _number(name, value)
+        values[name] = value
     return values
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as err:
-        raise DataError(f"the SQL of metric '{name}' gives {value!r}", hint="it must give one number") from err
-    if not math.isfinite(number):
-        raise DataError(f"the SQL of metric '{name}' gives {number}", hint="it must give a finite number")
-    return number
 
 
 def _put(found: Measured, name: str, value: float | None, why: str) -> None:
