@@ -1,0 +1,104 @@
+"""The bins of two profiles side by side: edges, values, and how many values lie below a point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops_provider.exceptions import DataError
+from mlops_provider.runtime.columns.profile import BIN_BITS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mlops_provider.runtime.columns.profile import ColumnProfile
+
+    Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """Bins of one or two profiles, ascending; all places are distances from the centre.
+
+    `low` and `high` are edges, `value` is what rounds to itself; `counts` and `sums` are n x sides.
+    """
+
+    low: Array
+    value: Array
+    high: Array
+    counts: Array
+    sums: Array
+
+    @property
+    def totals(self) -> Array:
+        """Number of values of each side."""
+        return self.counts.sum(axis=0)
+
+    def within(self, low: float, high: float) -> Bins:
+        """Give the bins whose values lie between two places."""
+        kept = (self.value >= low) & (self.value <= high)
+        return Bins(self.low[kept], self.value[kept], self.high[kept], self.counts[kept], self.sums[kept])
+
+    def side(self, number: int) -> Bins:
+        """Give the bins that one side has values in."""
+        kept = self.counts[:, number] > 0
+        counts, sums = self.counts[kept][:, [number]], self.sums[kept][:, [number]]
+        return Bins(self.low[kept], self.value[kept], self.high[kept], counts, sums)
+
+    def points(self) -> Array:
+        """Say of which bins all values are certainly one: its only one, or where the mean is what rounds to itself."""
+        import numpy as np
+
+        total, sums = self.counts.sum(axis=1), self.sums.sum(axis=1)
+        mean = sums / np.maximum(total, 1)
+        return (total == 1) | (np.abs(mean - self.value) <= np.abs(self.value) * 1e-12)  # type: ignore[no-any-return]
+
+    def below(self, places: Array, *, inclusive: bool = False) -> Array:
+        """Count each side's values below some places (places x sides), evenly spread within a bin.
+
+        A bin whose values are all one lies on one side of a place; on it, `inclusive` counts it.
+        """
+        import numpy as np
+
+        point = self.points()
+        total = self.counts.sum(axis=1)
+        mean = self.sums.sum(axis=1) / np.maximum(total, 1)
+        before = np.concatenate([np.zeros((1, self.counts.shape[1])), np.cumsum(self.counts, axis=0)])
+        found = np.empty((len(places), self.counts.shape[1]))
+        for row, place in enumerate(places):
+            first = int(np.searchsorted(self.high, place, side="left"))  # every bin before ends below the place
+            found[row] = before[first]
+            for at in range(first, min(first + 2, len(self.low))):  # an edge may be the place
+                if point[at]:
+                    share = float(mean[at] < place or (inclusive and mean[at] == place))
+                else:
+                    width = self.high[at] - self.low[at]
+                    share = min(max((place - self.low[at]) / width, 0.0), 1.0) if width else 0.0
+                found[row] += share * self.counts[at]
+        return found
+
+
+def bins_of(*profiles: ColumnProfile) -> Bins:
+    """Put the bins of profiles around one centre side by side; DataError if they have several."""
+    import numpy as np
+
+    filled = [profile for profile in profiles if len(profile.bins)]
+    if len({profile.centre for profile in filled}) > 1:
+        raise DataError(
+            f"profiles around {filled[0].centre!r} and {filled[1].centre!r} cannot be compared",
+            hint="profile the window with the centres of the baseline",
+        )
+    keys = filled[0].bins if len(filled) == 1 else np.unique(np.concatenate([p.bins for p in profiles]))
+    counts, sums = np.zeros((len(keys), len(profiles)), dtype="int64"), np.zeros((len(keys), len(profiles)))
+    for side, profile in enumerate(profiles):
+        places = np.searchsorted(keys, profile.bins)
+        counts[places, side], sums[places, side] = profile.counts, profile.sums
+    value = _doubles(keys)
+    return Bins((_doubles(keys - 1) + value) / 2, value, (value + _doubles(keys + 1)) / 2, counts, sums)
+
+
+def _doubles(keys: Array) -> Array:
+    import numpy as np
+
+    wide = keys.astype("int64")
+    return np.copysign((np.abs(wide) << BIN_BITS).view("float64"), wide)  # type: ignore[no-any-return]

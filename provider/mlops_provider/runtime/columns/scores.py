@@ -1,0 +1,285 @@
+"""How far a window is from its baseline, column by column: 0 is no difference, more is more.
+
+Wasserstein, Jensen-Shannon, PSI and Hellinger are Evidently's, with its bins. Kolmogorov-Smirnov is the statistic and
+chi-square Cohen's w, for a p-value says how much data there was and not how far it moved; `p_value` gives that.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from mlops_provider.exceptions import ConfigError, DataError
+from mlops_provider.runtime.columns.bins import Bins, bins_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mlops_provider.runtime.columns.profile import ColumnProfile, Kind
+
+    Array = np.ndarray[Any, Any]
+
+Method = Literal["wasserstein", "jensenshannon", "psi", "ks", "chisquare", "hellinger", "length", "vocabulary"]
+METHODS: tuple[Method, ...] = get_args(Method)
+METHODS_OF: dict[str, tuple[Method, ...]] = {
+    "number": ("wasserstein", "jensenshannon", "psi", "ks", "hellinger"),
+    "time": ("wasserstein", "jensenshannon", "psi", "ks", "hellinger"),
+    "category": ("jensenshannon", "psi", "chisquare", "hellinger"),
+    "boolean": ("jensenshannon", "psi", "chisquare", "hellinger"),
+    "text": ("vocabulary", "length", "jensenshannon", "psi", "hellinger"),
+}
+"""The methods of each kind of column; the first is the default."""
+FENCE = 1000
+"""A number farther from the median than so many times the span of the middle 98 % of the baseline is set aside."""
+SET_ASIDE = 0.01
+"""Largest share of a side's numbers that is set aside; more belong to how it is distributed."""
+_FEW_VALUES = 20
+_SMALLEST_SHARE = 0.0001
+
+
+def default_method(kind: Kind) -> Method:
+    """Give the method that a kind of column is scored with, where none is named."""
+    return METHODS_OF[kind][0]
+
+
+def score(baseline: ColumnProfile, window: ColumnProfile, method: Method | None = None) -> float:
+    """Give the distance of a window from its baseline; ConfigError for a method that the kind has not.
+
+    DataError names what cannot be compared: a side without values, or another kind or centre.
+    """
+    wanted = method or default_method(baseline.kind)
+    if wanted not in METHODS_OF[baseline.kind]:
+        allowed = ", ".join(METHODS_OF[baseline.kind])
+        raise ConfigError(f"a {baseline.kind} has no score '{wanted}'", hint=f"it has: {allowed}")
+    if window.kind != baseline.kind:
+        raise DataError(f"a {window.kind} cannot be compared with a {baseline.kind}")
+    for side, profile in (("baseline", baseline), ("window", window)):
+        if not profile.values:
+            raise DataError(f"the {side} has no value")
+    if wanted in {"wasserstein", "length"}:
+        return _wasserstein(baseline, window)
+    if wanted == "ks":
+        return _ks(baseline, window)
+    if wanted == "vocabulary":
+        return max(unseen_share(baseline, window) - baseline.other / max(_words(baseline), 1), 0.0)
+    if wanted == "chisquare":
+        return _cohens_w(*_category_counts(baseline, window))
+    if baseline.numeric:
+        before, after = _binned(baseline, window, unique=wanted == "hellinger")
+    else:
+        before, after = _category_counts(baseline, window)
+    before, after = before / max(before.sum(), 1), after / max(after.sum(), 1)
+    return {"jensenshannon": _jensenshannon, "psi": _psi, "hellinger": _hellinger}[wanted](before, after)
+
+
+def p_value(baseline: ColumnProfile, window: ColumnProfile) -> float:
+    """Give the probability of a difference as large by chance: Kolmogorov-Smirnov (asymptotic) or chi-square."""
+    import numpy as np
+    from scipy.stats import chi2, kstwo
+
+    if baseline.numeric:
+        n, m = int(baseline.counts.sum()), int(window.counts.sum())
+        return float(kstwo.sf(_ks(baseline, window), np.round(n * m / (n + m))))
+    before, after = _category_counts(baseline, window)
+    expected = before * (after.sum() / before.sum())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.nansum((after - expected) ** 2 / expected)
+    return float(chi2.sf(statistic, len(before) - 1))
+
+
+def unseen_share(baseline: ColumnProfile, window: ColumnProfile) -> float:
+    """Give the share of the window's values (of texts: words) that the baseline does not name; 0 of none."""
+    total = _words(window)
+    seen = sum(count for value, count in window.categories.items() if value in baseline.categories)
+    seen += min(window.other, int(total * baseline.other / max(_words(baseline), 1)))
+    return max(total - seen, 0) / total if total else 0.0
+
+
+def unseen_categories(baseline: ColumnProfile, window: ColumnProfile) -> dict[str, int]:
+    """Count the window's values that the baseline has not, the most frequent first.
+
+    None where the baseline has more values than it names: they may be among the others.
+    """
+    if baseline.other:
+        return {}
+    return {value: count for value, count in window.categories.items() if value not in baseline.categories}
+
+
+def quantiles(profile: ColumnProfile, shares: tuple[float, ...]) -> list[float]:
+    """Give quantiles of the numbers, within a bin's width (1/512 of the distance from the centre); NaN of none."""
+    import numpy as np
+
+    bins = bins_of(profile)
+    if not len(bins.value):
+        return [math.nan] * len(shares)
+    reached = np.cumsum(bins.counts[:, 0])
+    places = np.searchsorted(reached, np.asarray(shares) * reached[-1], side="left")
+    means = bins.sums[:, 0] / bins.counts[:, 0]
+    return [
+        float(np.clip(profile.centre + means[min(place, len(means) - 1)], profile.minimum, profile.maximum))
+        for place in places
+    ]
+
+
+def set_aside(baseline: ColumnProfile, window: ColumnProfile) -> tuple[int, int]:
+    """Count the numbers of both sides that are so far out that they are left out of the Wasserstein distance."""
+    both = bins_of(baseline, window)
+    kept = _inside(both).totals
+    before, after = (both.totals - kept).tolist()
+    return int(before), int(after)
+
+
+def _wasserstein(baseline: ColumnProfile, window: ColumnProfile) -> float:
+    """Integrate the distance of the distribution functions, over the baseline's deviation.
+
+    Exact in every bin in which the functions do not cross, because a bin's sum gives their integral over it.
+    """
+    import numpy as np
+
+    both = bins_of(baseline, window)
+    inside = _inside(both)
+    spread = baseline.deviation if inside.totals[0] == both.totals[0] else _spread(inside.side(0))
+    shares = inside.counts / inside.totals
+    reached = np.cumsum(shares, axis=0)
+    before = reached - shares
+    width = inside.high - inside.low
+    rising = (inside.counts * inside.high[:, None] - inside.sums) / inside.totals
+    areas = before * width[:, None] + rising
+    start, end = before[:, 0] - before[:, 1], reached[:, 0] - reached[:, 1]
+    area = areas[:, 0] - areas[:, 1]
+    crossing = start * end < 0
+    within = np.abs(area)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where they cross: as two straight lines would
+        lines = width * (start**2 + end**2) / (2 * (np.abs(start) + np.abs(end)))
+    within = np.where(crossing, np.maximum(within, lines), within)
+    between = (inside.low[1:] - inside.high[:-1]) * np.abs(end[:-1])
+    distance = float(within.sum() + between.sum())
+    if spread > 0:
+        return distance / spread
+    moved = distance > 0 and not _same_point(inside)
+    return float(np.finfo("float64").max) if moved and not np.isfinite(distance) else _constant(inside, distance, moved)
+
+
+def _constant(inside: Bins, distance: float, moved: bool) -> float:  # noqa: FBT001 (read where it is made)
+    """Score a baseline that is always the same: by how much the window moved in its own spread and in the value."""
+    return 0.0 if not moved else distance / max(_spread(inside.side(1)), distance)
+
+
+def _same_point(inside: Bins) -> bool:
+    return len(inside.value) == 1 and bool(inside.points().all())
+
+
+def _spread(bins: Bins) -> float:
+    """Give the standard deviation of one side's bins, from their means: less by a ten-millionth at most."""
+    import numpy as np
+
+    total = bins.totals[0]
+    if not total:
+        return 0.0
+    counts, means = bins.counts[:, 0], bins.sums[:, 0] / bins.counts[:, 0]
+    mean = bins.sums[:, 0].sum() / total
+    return float(np.sqrt(max((counts * (means - mean) ** 2).sum() / total, 0.0)))
+
+
+def _inside(both: Bins) -> Bins:
+    """Leave out what is absurdly far from the baseline, where it is rare: one 1e18 neither hides drift nor is it."""
+    import numpy as np
+
+    reached = np.cumsum(both.counts[:, 0])
+    total = reached[-1]
+    low, middle, high = (
+        both.value[int(np.searchsorted(reached, share * total, side="left"))] for share in (0.01, 0.5, 0.99)
+    )
+    reach = FENCE * (high - low)
+    if reach <= 0:
+        return both
+    inside = both.within(middle - reach, middle + reach)
+    outside = both.totals - inside.totals
+    allowed = np.maximum(both.totals * SET_ASIDE, np.minimum(both.totals - 1, 1))
+    return inside if (outside <= allowed).all() else both
+
+
+def _ks(baseline: ColumnProfile, window: ColumnProfile) -> float:
+    import numpy as np
+
+    both = bins_of(baseline, window)
+    reached = np.cumsum(both.counts, axis=0) / both.totals
+    return float(np.abs(reached[:, 0] - reached[:, 1]).max())
+
+
+def _binned(baseline: ColumnProfile, window: ColumnProfile, *, unique: bool) -> tuple[Array, Array]:
+    """Count both sides in equal bins, as many as Sturges' rule says; few different values are counted by value."""
+    import numpy as np
+
+    both = bins_of(baseline, window)
+    if not unique and np.count_nonzero(both.counts[:, 0]) <= _FEW_VALUES:
+        return both.counts[:, 0].astype(float), both.counts[:, 1].astype(float)
+    low, high = min(baseline.minimum, window.minimum), max(baseline.maximum, window.maximum)
+    values = np.where(both.points(), 1, both.counts.sum(axis=1)) if unique else both.counts
+    number = math.ceil(math.log2(max(int(values.sum()), 1)) + 1) if high > low else 1
+    edges = np.linspace(low, high, number + 1) if high > low else np.array([low - 0.5, low + 0.5])
+    below = np.column_stack([bins_of(profile).below(edges - baseline.centre)[:, 0] for profile in (baseline, window)])
+    below[0], below[-1] = 0, both.totals
+    counts = np.diff(below, axis=0)
+    return counts[:, 0], counts[:, 1]
+
+
+def _category_counts(baseline: ColumnProfile, window: ColumnProfile) -> tuple[Array, Array]:
+    """Count both sides by value; those beyond the named ones are one value."""
+    import numpy as np
+
+    named = [*dict.fromkeys([*baseline.categories, *window.categories])]
+    before, after = (
+        np.array([profile.categories.get(value, 0) for value in named] + [profile.other] * _any_other(baseline, window))
+        for profile in (baseline, window)
+    )
+    return before.astype(float), after.astype(float)
+
+
+def _any_other(baseline: ColumnProfile, window: ColumnProfile) -> int:
+    return int(bool(baseline.other or window.other))
+
+
+def _words(profile: ColumnProfile) -> int:
+    return sum(profile.categories.values()) + profile.other
+
+
+def _jensenshannon(before: Array, after: Array) -> float:
+    import numpy as np
+    from scipy.spatial.distance import jensenshannon
+
+    found = float(jensenshannon(before, after))
+    return found if np.isfinite(found) else 0.0  # equal shares: rounding may give the root of less than nothing
+
+
+def _psi(before: Array, after: Array) -> float:
+    import numpy as np
+
+    before, after = _without_zeros(before), _without_zeros(after)
+    return float(((before - after) * np.log(before / after)).sum())
+
+
+def _without_zeros(shares: Array) -> Array:
+    """Put a small share for none, as Evidently does."""
+    import numpy as np
+
+    least = float(shares[shares > 0].min(initial=1.0))
+    return np.where(shares > 0, shares, least / 10**6 if least <= _SMALLEST_SHARE else _SMALLEST_SHARE)
+
+
+def _hellinger(before: Array, after: Array) -> float:
+    import numpy as np
+
+    return math.sqrt(1 - min(max(float(np.sqrt(before * after).sum()), 0.0), 1.0))
+
+
+def _cohens_w(before: Array, after: Array) -> float:
+    """Give the root of chi-square over the window's rows (Cohen, Statistical Power Analysis, 1988).
+
+    A value that the baseline has not is expected in half a row of it.
+    """
+    import numpy as np
+
+    total = before.sum()
+    expected, found = np.maximum(before, 0.5) / total, after / after.sum()
+    return float(np.sqrt(((found - before / total) ** 2 / expected).sum()))
