@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.imports import import_allowed
 from mlops_provider.refs import ModelRef
 from mlops_provider.runtime import tracking
+from mlops_provider.runtime.columns.files import write_profiles
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.fitting import fit
 from mlops_provider.runtime.profile import VALUES_AT_ONCE, Profile, profile
 from mlops_provider.runtime.signature import signature_of
 from mlops_provider.runtime.sql import identifier
 from mlops_provider.runtime.table import connect, scan
+from mlops_provider.runtime.training.column_profiles import training_profiles
 from mlops_provider.runtime.training.predictions import predicted, score
 from mlops_provider.runtime.training.progress import Progress
 from mlops_provider.runtime.training.requirements import requirements
 from mlops_provider.runtime.training_data import read_training_data
 from mlops_provider.runtime.tuning import find
-from mlops_provider.store.models import PREDICTION_COLUMN, save_model
+from mlops_provider.store.models import COLUMNS_FILE, PREDICTION_COLUMN, save_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +63,7 @@ def run(config: TrainSpec, inputs: Inputs, context: RunContext) -> Outcome:
             profile=_profile(data, context),
             trust=store.trust,
         )
+        write_profiles(folder / COLUMNS_FILE, training_profiles(store, data, signature, sample, _cells(answers)))
         function = import_allowed(config.python, context.allowed_imports) if config.python else None
         needs = requirements(folder, function)
         meta = {

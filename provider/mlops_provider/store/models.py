@@ -2,9 +2,10 @@
 
 Files: `model.skops` (skops, normalised so that equal models have equal bytes) or the files of a class that loads itself
 (`model_file`), `golden.parquet` (rows with the prediction that the model gave when it was trained), `baseline.parquet`
-(a bounded sample of the training data with predictions) and `profile.json` (counts and distributions of all training
-rows). Signature, lineage and the requirements stand in the manifest. There is no `MLmodel` file: MLflow's loaders take
-the list of trusted types from the model itself.
+(a bounded sample of the training data with predictions), `profile.json` (counts and distributions of all training rows,
+for people) and `columns.parquet` (their profiles that add up, for monitors; that of the predictions is of the sample).
+Signature, lineage and the requirements stand in the manifest. There is no `MLmodel` file: MLflow's loaders take the
+list of trusted types from the model itself.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 GOLDEN_FILE = "golden.parquet"
 BASELINE_FILE = "baseline.parquet"
 PROFILE_FILE = "profile.json"
+COLUMNS_FILE = "columns.parquet"
 PREDICTION_COLUMN = "__prediction__"
 """Column of golden and baseline rows that holds the model's prediction."""
 

@@ -32,7 +32,8 @@ class Bins:
     @property
     def totals(self) -> Array:
         """Number of values of each side."""
-        return self.counts.sum(axis=0)
+        found: Array = self.counts.sum(axis=0)
+        return found
 
     def within(self, low: float, high: float) -> Bins:
         """Give the bins whose values lie between two places."""
@@ -101,4 +102,5 @@ def _doubles(keys: Array) -> Array:
     import numpy as np
 
     wide = keys.astype("int64")
-    return np.copysign((np.abs(wide) << BIN_BITS).view("float64"), wide)  # type: ignore[no-any-return]
+    values: Array = np.copysign((np.abs(wide) << BIN_BITS).view("float64"), wide)
+    return values

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.runtime.comparison import compare_columns, values_of
 from mlops_provider.runtime.drift import Compared, score_drift
 from mlops_provider.runtime.monitor.drift_verdict import judge_features, judge_predictions
+from mlops_provider.runtime.monitor.profiles import PREDICTION
 from mlops_provider.runtime.monitor.report import PLOTS
 from mlops_provider.store.models import PREDICTION_COLUMN, Signature
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec.monitoring.drift import PredictionDriftCheck
     from mlops_provider.runtime.monitor.findings import Findings
     from mlops_provider.runtime.monitor.look import Look
-
-PREDICTION = "prediction (what the model answers)"
 
 
 def check_drift(look: Look, found: Findings) -> None:

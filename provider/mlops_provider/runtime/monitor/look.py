@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import DataError
+from mlops_provider.runtime.monitor.profiles import log_profiles, model_profiles
 from mlops_provider.runtime.predictions import signature_of
-from mlops_provider.runtime.table import read_frame
+from mlops_provider.runtime.table import read_frame, scan
 from mlops_provider.store.models import BASELINE_FILE
 from mlops_provider.store.services import service_history
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_provider.refs import DatasetRef
+    from mlops_provider.runtime.columns.profile import ColumnProfile
     from mlops_provider.runtime.contract import RunContext
     from mlops_provider.store.models import Signature
     from mlops_provider.store.services import ServedVersion
@@ -71,3 +73,14 @@ class Look:
         import pandas as pd
 
         return pd.read_parquet(self.store.open(self.served.model).folder / BASELINE_FILE)
+
+    @cached_property
+    def baseline_profiles(self) -> dict[str, ColumnProfile]:
+        """The profiles of what the window is compared with, by feature; the predictions' is under PREDICTION."""
+        return model_profiles(self.store, self.served.model, self.signature)
+
+    @cached_property
+    def profiles(self) -> dict[str, ColumnProfile]:
+        """The profiles of all answered rows, by feature, around the baseline's centres; those not logged lack."""
+        source = f"(SELECT * FROM {scan(self.store, self.window)} WHERE status < {FAILED_STATUS})"
+        return log_profiles(source, self.baseline_profiles)

@@ -14,10 +14,11 @@ from sklearn.preprocessing import RobustScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from mlops_provider.exceptions import ConfigError
+from mlops_provider.runtime.columns.files import read_profiles
 from mlops_provider.runtime.table import read_frame
 from mlops_provider.runtime.training import progress as progress_module
 from mlops_provider.serving.model import load_served
-from mlops_provider.store.models import PREDICTION_COLUMN
+from mlops_provider.store.models import COLUMNS_FILE, PREDICTION_COLUMN
 from mlops_provider.store.services import ServedVersion
 
 LIGHTGBM = ("collections.OrderedDict", "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier")
@@ -218,6 +219,19 @@ def test_rounds_and_scores_are_in_the_log(gym, tumours, estimator, caplog, monke
     assert f"training {estimator} on 569 rows and 30 features" in said
     assert any(line.startswith("round 3 of 6") and "left" in line for line in said)
     assert not getattr(fitted, "verbose", 0)
+
+
+def test_profiles_of_all_rows_stand_beside_the_model_and_come_out_the_same_again(gym, tumours):
+    model = gym.fit(tumours, **LOGISTIC)
+
+    columns = read_profiles(model.content.folder / COLUMNS_FILE)
+
+    assert {*columns} == {*model.signature.names(), "target", PREDICTION_COLUMN}
+    assert columns["mean radius"].rows == 569
+    assert columns["mean radius"].mean == pytest.approx(14.12729, rel=1e-6)
+    assert columns["target"].categories == {"1": 357, "0": 212}
+    assert sum(columns[PREDICTION_COLUMN].categories.values()) == 569
+    assert gym.fit(tumours, **LOGISTIC).ref.digest == model.ref.digest
 
 
 def test_the_profile_counts_all_rows_and_the_requirements_are_exact(gym, tumours):
