@@ -53,7 +53,7 @@ def run(
     local = LocalHome(home.absolute())
     local.create()
     workflow = with_all_inline(workflow)  # no scheduler runs here that would start other runs
-    target = local.write(f"{workflow.workflow}.yaml", workflow.to_yaml())
+    local.write(f"{workflow.workflow}.yaml", workflow.to_yaml())
     os.environ.update(local.environment(data_root=Path.cwd()))
     server = None
     if any(phase.type in _SERVED for phase in workflow.phases.values()):
@@ -63,9 +63,7 @@ def run(
     try:
         from mlops_dag_factory.local.in_process import run_in_process
 
-        succeeded = run_in_process(
-            workflow, target.parent.parent, values, approved=approved, reason=reason, log=local.root / "run.log"
-        )
+        succeeded = run_in_process(workflow, local, values, approved=approved, reason=reason)
     finally:
         if server:
             server.stop()

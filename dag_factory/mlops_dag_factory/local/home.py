@@ -7,6 +7,7 @@ import shutil
 import socket
 import sqlite3
 import sys
+import zlib
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -57,6 +58,20 @@ class LocalHome:
         loader = self.dags / "load_workflows.py"
         if not loader.exists():
             loader.write_text(_LOADER)
+
+    def migrate(self) -> None:
+        """Bring Airflow's tables up to date; a database that this version of it has seen is left alone."""
+        from airflow import __version__
+
+        mark = zlib.crc32(__version__.encode()) & 0x7FFFFFFF  # kept in the file, so that it goes with the tables
+        with closing(sqlite3.connect(self.root / "airflow.db")) as database:
+            if database.execute("PRAGMA user_version").fetchone() == (mark,):
+                return
+        from airflow.utils.db import upgradedb
+
+        upgradedb()
+        with closing(sqlite3.connect(self.root / "airflow.db")) as database:
+            database.execute(f"PRAGMA user_version = {mark}")
 
     def add(self, workflow: Path) -> Path:
         """Copy a workflow file into the folder, whole or not at all."""

@@ -18,36 +18,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from mlops_dag_factory.local.home import LocalHome
     from mlops_dag_factory.spec import Workflow
 
 
 def run_in_process(
     workflow: Workflow,
-    folder: Path,
+    home: LocalHome,
     parameters: dict[str, Any],
     *,
     approved: bool | None,
-    log: Path,
     reason: str = "",
 ) -> bool:
-    """Run a workflow whose DAG is loaded from a folder; say whether its run succeeded.
+    """Run a workflow that lies in a home; say whether its run succeeded.
 
     `approved` answers approvals, with the `reason`, and takes the defaults of what is asked; None asks on the terminal.
-    Everything that Airflow and the phases print goes to `log`; the terminal shows one line per phase.
+    Everything that Airflow and the phases print goes to the home's run.log; the terminal shows one line per phase.
     """
+    log = home.root / "run.log"
     terminal = dup(sys.stdout.fileno())
     with open(terminal, "w", encoding="utf-8", closefd=True) as stream:  # noqa: PTH123 (a file descriptor)
         console = Console(file=stream, force_terminal=sys.stdout.isatty())
         console.print(f"[dim]log: {log}[/]", soft_wrap=True)  # a path that can be copied
         with _output_to(log):
-            return _run(
-                workflow, folder, parameters, approved=approved, reason=reason, console=console, terminal=stream
-            )
+            return _run(workflow, home, parameters, approved=approved, reason=reason, console=console, terminal=stream)
 
 
 def _run(
     workflow: Workflow,
-    folder: Path,
+    home: LocalHome,
     parameters: dict[str, Any],
     *,
     approved: bool | None,
@@ -57,7 +56,6 @@ def _run(
 ) -> bool:
     from airflow.sdk import DagRunState
     from airflow.sdk.listener import get_listener_manager
-    from airflow.utils.db import upgradedb
 
     from mlops_dag_factory.compiler import compile_workflow
     from mlops_dag_factory.local.progress import MARKS, Progress
@@ -65,9 +63,9 @@ def _run(
     from mlops_provider.operators.ask import AskParametersOperator
     from mlops_provider.operators.override import OverrideCheckpointOperator
 
-    upgradedb()
+    home.migrate()
     dag = compile_workflow(workflow)
-    dag.fileloc = str(folder / "load_workflows.py")
+    dag.fileloc = str(home.dags / "load_workflows.py")
     for task in dag.tasks:
         if isinstance(task, ApproveReleaseOperator):
             task.decide = _answer(approved, reason, console, terminal)
