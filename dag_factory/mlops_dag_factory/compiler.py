@@ -85,7 +85,8 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
     }
     options = {"dag": dag, **airflow_options(workflow, PhaseOptions())}
     window = ReadWindowOperator(task_id="window", **common, **options)
-    check = CheckWindowOperator(task_id="check", inputs={"window": [("window", "window")]}, **common, **options)
+    given = {name: [("window", name)] for name in ("window", "due", "profile")}
+    check = CheckWindowOperator(task_id="check", inputs=given, **common, **options)
     inputs = {"window": [("window", "window")], "report": [("check", "report")]}
     decide = DecideActionOperator(task_id="decide", inputs=inputs, **common, **options)
     window >> check >> decide

@@ -1,4 +1,7 @@
-"""The labels that have arrived: one true outcome per predicted row; of several the last counts."""
+"""The labels that have arrived: one true outcome per predicted row; of several the last counts.
+
+By key, a label names the request that it is of. By time, it is that of the nearest prediction of its entity before it.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ from mlops_provider.runtime.sql import columns_of, identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     import duckdb
+
+    from mlops_provider.store.models import Signature
 
 SQL_TYPES = {
     "float": "DOUBLE",
@@ -34,6 +40,11 @@ class Labels(Protocol):
         ...
 
     @property
+    def by(self) -> str:
+        """How labels and predictions find each other: key or time."""
+        ...
+
+    @property
     def key(self) -> str:
         """Column with the request id."""
         ...
@@ -43,41 +54,102 @@ class Labels(Protocol):
         """Column with the outcome; empty: named like the target."""
         ...
 
+    @property
+    def timestamp(self) -> str:
+        """By time: column that says when the outcome happened."""
+        ...
+
+    @property
+    def entity(self) -> str:
+        """By time: column that says what it is about; empty: there is one entity."""
+        ...
+
+    @property
+    def tolerance(self) -> timedelta:
+        """By time: how long before its outcome a prediction may be."""
+        ...
+
+
+def truth_type(signature: Signature) -> str:
+    """Give DuckDB's type of what a model answers."""
+    kind = SQL_TYPES[signature.target_type]
+    return f"{kind}[]" if signature.task == "multilabel" else kind
+
 
 def arrived_labels(
     connection: duckdb.DuckDBPyConnection,
     labels: Labels,
     *,
-    target: str,
-    target_type: str,
+    signature: Signature,
     locate: Callable[[str], str],
+    predictions: str,
 ) -> tuple[str, list[str]]:
     """Give the SQL of the labels (label_key, label_row, truth), '' when there are none, and the unreadable files.
 
-    Of several labels for one row the last counts: the last file by path, in a file the last line. Labels that are
-    empty or do not fit the target's type count as not arrived. Without a column `row` a label is that of row 0.
+    `predictions` is the SQL of the rows that labels may be of. Of several labels for one row the last counts: the last
+    file by path, in a file the last line. Labels that are empty or do not fit the target's type count as not arrived.
+    Without a column `row` a label is that of row 0.
     """
     files, unreadable = _readable(connection, _label_files(connection, locate(labels.source)))
     if not files:
         return "", unreadable
     source = f"({_union(files)})"
     columns = columns_of(connection, f"SELECT * FROM {source}")
-    column = labels.column or target
-    missing = [name for name in (labels.key, column) if name not in columns]
-    if missing:
+    outcomes = [labels.column] if labels.column else signature.targets()
+    by_time = labels.by == "time"
+    keys = [labels.timestamp, labels.entity] if by_time else [labels.key]
+    if missing := [name for name in (*keys, *outcomes) if name and name not in columns]:
         raise DataError(
             f"the labels in {labels.source} have no column {', '.join(missing)}",
             hint=f"they have: {', '.join(name for name in columns if name != 'filename')}",
         )
-    truth = f"TRY_CAST({identifier(column)} AS {SQL_TYPES[target_type]})"
-    fits = "isfinite(truth)" if target_type == "float" else "truth IS NOT NULL"
+    truth, fits = _truth(signature, outcomes)
+    place = "filename AS label_file, row_number() OVER () AS label_place"
+    if by_time:
+        entity = f"{identifier(labels.entity)}::VARCHAR" if labels.entity else "''"
+        moment = f"TRY_CAST({identifier(labels.timestamp)} AS TIMESTAMPTZ)"
+        numbered = f"SELECT {entity} AS entity, {moment} AS moment, {truth} AS truth, {place} FROM {source}"
+        known = f"SELECT entity, moment, truth FROM ({numbered}) WHERE {fits} {_last('entity, moment')}"
+        return _by_time(connection, labels, known, predictions), unreadable
     row = 'CASE WHEN "row" IS NULL THEN 0 ELSE TRY_CAST("row" AS INTEGER) END' if "row" in columns else "0"
     numbered = (
         f"SELECT {identifier(labels.key)}::VARCHAR AS label_key, {row} AS label_row, {truth} AS truth, "
-        f"filename AS label_file, row_number() OVER () AS label_place FROM {source}"
+        f"{place} FROM {source}"
     )
-    last = "row_number() OVER (PARTITION BY label_key, label_row ORDER BY label_file DESC, label_place DESC) = 1"
-    return f"SELECT label_key, label_row, truth FROM ({numbered}) WHERE {fits} QUALIFY {last}", unreadable
+    last = _last("label_key, label_row")
+    return f"SELECT label_key, label_row, truth FROM ({numbered}) WHERE {fits} {last}", unreadable
+
+
+def _truth(signature: Signature, outcomes: list[str]) -> tuple[str, str]:
+    """Give the SQL of the outcome, and of 'it has arrived'."""
+    kind = SQL_TYPES[signature.target_type]
+    cast = [f"TRY_CAST({identifier(name)} AS {kind})" for name in outcomes]
+    if signature.task == "multilabel":
+        return f"[{', '.join(cast)}]", "len(list_filter(truth, lambda each: each IS NULL)) = 0"
+    return cast[0], "isfinite(truth)" if signature.target_type == "float" else "truth IS NOT NULL"
+
+
+def _last(key: str) -> str:
+    return f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY label_file DESC, label_place DESC) = 1"
+
+
+def _by_time(connection: duckdb.DuckDBPyConnection, labels: Labels, known: str, predictions: str) -> str:
+    """Give each outcome to the nearest prediction of its entity before it; of several outcomes the first counts."""
+    entity = "''"
+    if labels.entity:
+        feature = f"x_{labels.entity}"
+        present = columns_of(connection, predictions)
+        entity = f"{identifier(feature if feature in present else 'entity_id')}::VARCHAR"
+    asked = f"SELECT request_id, row, ts, {entity} AS entity FROM ({predictions})"
+    nearest = (
+        f"SELECT l.entity, p.ts, min_by(l.truth, l.moment) AS truth FROM ({known}) l "
+        f"ASOF JOIN (SELECT DISTINCT entity, ts FROM ({asked})) p ON l.entity = p.entity AND l.moment >= p.ts "
+        f"WHERE l.moment <= p.ts + INTERVAL {labels.tolerance.total_seconds()} SECOND GROUP BY l.entity, p.ts"
+    )
+    return (
+        f"SELECT a.request_id AS label_key, a.row AS label_row, n.truth FROM ({asked}) a "
+        f"JOIN ({nearest}) n ON a.entity = n.entity AND a.ts = n.ts"
+    )
 
 
 def _label_files(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:

@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import DataError
-from mlops_provider.runtime.labels import SQL_TYPES, Labels, arrived_labels
+from mlops_provider.runtime.labels import Labels, arrived_labels, truth_type
 from mlops_provider.runtime.sql import columns_of, identifier, literal
 from mlops_provider.runtime.table import connect
 from mlops_provider.store.models import Signature
 from mlops_provider.store.services import read_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import timedelta
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     import duckdb
@@ -25,8 +24,25 @@ if TYPE_CHECKING:
     from mlops_provider.store.store import Store
 
 FEATURE_PREFIX = "x_"
+FAILED_STATUS = 400
+"""From this status on a request was not answered."""
 _CLOCKS_SECONDS = 300.0
 """By how much the clocks of servers may differ from ours before a file is left out wrongly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of the log: from `since` on, before `until`; the latest `rows` of it. None: no bound."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    rows: int | None = None
+
+    def condition(self) -> str:
+        """Give the SQL of 'the moment `ts` is in it'."""
+        bounds = ((">=", self.since), ("<", self.until))
+        parts = [f"ts {sign} TIMESTAMPTZ {literal(bound.isoformat())}" for sign, bound in bounds if bound]
+        return " AND ".join(parts) or "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +67,23 @@ def read_window(
     signature: Signature,
     labels: Labels | None,
     locate: Callable[[str], str],
-    size: timedelta | None = None,
-    rows: int | None = None,
+    stretch: Stretch = Stretch(),
     only_labelled: bool = False,
 ) -> Window | None:
-    """Read the latest predictions of one version or all, with the labels that have arrived; None: there are none.
+    """Read predictions of one version or all into memory, with the labels that have arrived; None: there are none.
 
-    The latest are those of the last `size` of time, the last `rows`, or all. Half-written and damaged files are
-    left out and named.
+    Half-written and damaged files are left out and named.
     """
     import duckdb
 
-    since = datetime.now(UTC) - size if size is not None else None
-    files, unreadable = log_files(store, f"{workflow}/predictions/{environment}", version, since, rows)
+    files, unreadable = log_files(store, f"{workflow}/predictions/{environment}", version, stretch)
     while files:
         with connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            query = _window_query(connection, files, signature, since, rows)
-            truth, lost = "", list[str]()
-            if labels:
-                truth, lost = arrived_labels(
-                    connection, labels, target=signature.target, target_type=signature.target_type, locate=locate
-                )
-            query = _joined(query, truth, signature, only_labelled=only_labelled)
+            query = rows_query(connection, files, signature, stretch)
+            query, lost = with_labels(connection, query, labels, signature, locate, only_labelled=only_labelled)
             try:
-                return Window(connection.sql(query).to_arrow_table(), [*map(str, unreadable), *lost])
+                ordered = f"SELECT * FROM ({query}) ORDER BY ts, request_id, row"
+                return Window(connection.sql(ordered).to_arrow_table(), [*map(str, unreadable), *lost])
             except duckdb.Error:
                 damaged = [file for file in files if not is_sound(file)]
                 if not damaged:
@@ -119,35 +127,42 @@ def labelled(
     return table.rename_columns([names[name] for name in table.column_names])
 
 
-def log_files(
-    store: Store, key: str, version: str | None, since: datetime | None, rows: int | None
-) -> tuple[list[Path], list[Path]]:
-    """Give the files that may hold the latest predictions, and those that cannot be read.
+def log_files(store: Store, key: str, version: str | None, stretch: Stretch) -> tuple[list[Path], list[Path]]:
+    """Give the files that may hold a stretch of the log, and those that cannot be read.
 
     Folders are looked at from the newest hour backwards, and no further than needed; files that were written before
-    `since` are left out.
+    the stretch begins are left out.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     found: list[Path] = []
     unreadable: list[Path] = []
-    counted = 0
-    oldest = f"day={since:%Y-%m-%d}/hour={since:%H}" if since else ""
-    for hour, folders in _hours(store, key, version):
-        if hour < oldest or (rows is not None and counted >= rows):
+    counted, since = 0, stretch.since
+    oldest = hour_name(since) if since else ""
+    newest = hour_name(stretch.until) if stretch.until else "~"
+    for hour, folders in log_hours(store, key, version):
+        if hour < oldest or (stretch.rows is not None and counted >= stretch.rows):
             break
+        if hour > newest:
+            continue
+        inner = hour != newest  # of the last hour some rows may be too late: they do not count
         for folder in folders:
             names = [name for name in store.files.list(folder) if name.endswith(".parquet") and _is_young(name, since)]
             local = store.files.local_folder(folder, names)
             for name in names:
                 try:
-                    counted += pq.read_metadata(local / name).num_rows
+                    counted += pq.read_metadata(local / name).num_rows if inner else 0
                 except (pa.ArrowInvalid, OSError):
                     unreadable.append(local / name)
                 else:
                     found.append(local / name)
     return found, unreadable
+
+
+def hour_name(moment: datetime) -> str:
+    """Give the name of an hour's folder, without the version above it."""
+    return f"day={moment.astimezone(UTC):%Y-%m-%d}/hour={moment.astimezone(UTC):%H}"
 
 
 def _is_young(name: str, since: datetime | None) -> bool:
@@ -158,7 +173,7 @@ def _is_young(name: str, since: datetime | None) -> bool:
     return int(written) / 1000 >= since.timestamp() - _CLOCKS_SECONDS
 
 
-def _hours(store: Store, key: str, version: str | None) -> Iterator[tuple[str, list[str]]]:
+def log_hours(store: Store, key: str, version: str | None) -> Iterator[tuple[str, list[str]]]:
     """Give hours as 'day=…/hour=…' with their folders, one for each version, the newest first."""
     versions = store.files.list(key) if version is None else [f"version={version}"]
     days: dict[str, list[str]] = {}
@@ -174,42 +189,67 @@ def _hours(store: Store, key: str, version: str | None) -> Iterator[tuple[str, l
             yield f"{day}/{hour}", hours[hour]
 
 
-def _window_query(
-    connection: duckdb.DuckDBPyConnection,
-    files: list[Path],
-    signature: Signature,
-    since: datetime | None,
-    rows: int | None,
+def rows_query(
+    connection: duckdb.DuckDBPyConnection, files: Iterable[Path], signature: Signature, stretch: Stretch
 ) -> str:
+    """Give the SQL of the rows of a stretch, in no order: what nobody got to see, a shadow's answers, is left out.
+
+    `again` is true where the same request, row and values were answered again later: a client that had tried once more.
+    """
     listed = ", ".join(literal(str(file)) for file in files)
     source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     present = columns_of(connection, f"SELECT * FROM {source}")
     names = [FEATURE_PREFIX + name for name in signature.names() if FEATURE_PREFIX + name in present]
     features = "".join(f", {identifier(name)}" for name in names)
-    answer = (
-        "probability, TRY_CAST(prediction" if "prediction" in present else "NULL::DOUBLE AS probability, TRY_CAST(NULL"
-    )
+    answered = "prediction" in present
+    answer = "probability, TRY_CAST(prediction" if answered else "NULL::DOUBLE AS probability, TRY_CAST(NULL"
+    entity = "entity_id" if "entity_id" in present else "NULL::VARCHAR AS entity_id"
     query = (
         "SELECT request_id, row, ts, version, latency_ms, status, "
-        f"{answer} AS {SQL_TYPES[signature.target_type]}) AS prediction{features} FROM {source} "
-        "WHERE role <> 'shadow'"  # nobody got to see a shadow's answer
+        f"{entity}, {answer} AS {truth_type(signature)}) AS prediction{features} FROM {source} "
+        f"WHERE role <> 'shadow' AND {stretch.condition()}"
     )
-    if since is not None:
-        query += f" AND ts >= TIMESTAMPTZ {literal(since.isoformat())}"
-    query += " ORDER BY ts DESC, request_id, row"
-    return query if rows is None else f"{query} LIMIT {rows}"
+    if stretch.rows is not None:
+        query = f"SELECT * FROM ({query} ORDER BY ts DESC, request_id, row LIMIT {stretch.rows})"
+    return _without_repeats(connection, query, names)
 
 
-def _joined(query: str, truth: str, signature: Signature, *, only_labelled: bool) -> str:
-    """Give the query with a column `truth`, in the order in which the predictions were made."""
-    kind = SQL_TYPES[signature.target_type]
-    labels = truth or f"SELECT NULL::VARCHAR AS label_key, 0 AS label_row, NULL::{kind} AS truth WHERE false"
-    join = "JOIN" if only_labelled else "LEFT JOIN"
-    answered = " AND p.status < 400" if only_labelled else ""  # nothing is learned from what failed
+def _without_repeats(connection: duckdb.DuckDBPyConnection, query: str, features: list[str]) -> str:
+    """Give the rows with `again`; where no id came twice, which two columns tell, nothing more is read."""
+    answered = f"FROM ({query}) WHERE status < {FAILED_STATUS} GROUP BY ALL HAVING count(*) > 1"
+    if not connection.execute(f"SELECT request_id, row {answered} LIMIT 1").fetchone():
+        return f"SELECT *, false AS again FROM ({query})"
+    values = f"hash({', '.join(map(identifier, features)) or 'NULL'})"
     return (
-        f"SELECT p.*, l.truth FROM ({query}) p {join} ({labels}) l "
-        f"ON p.request_id = l.label_key AND p.row = l.label_row{answered} ORDER BY p.ts, p.request_id, p.row"
+        f"SELECT p.*, coalesce(p.status < {FAILED_STATUS} AND p.ts < r.latest, false) AS again FROM ({query}) p "
+        f"LEFT JOIN (SELECT request_id, row, {values} AS held, max(ts) AS latest {answered}) r "
+        f"ON p.request_id = r.request_id AND p.row = r.row AND {values} = r.held"
     )
+
+
+def with_labels(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    labels: Labels | None,
+    signature: Signature,
+    locate: Callable[[str], str],
+    *,
+    only_labelled: bool = False,
+) -> tuple[str, list[str]]:
+    """Give the SQL of rows with a column `truth`, and the files of labels that cannot be read."""
+    truth, lost = "", list[str]()
+    if labels:
+        answered = f"SELECT * FROM ({query}) WHERE status < {FAILED_STATUS} AND NOT again"
+        truth, lost = arrived_labels(connection, labels, signature=signature, locate=locate, predictions=answered)
+    kind = truth_type(signature)
+    truth = truth or f"SELECT NULL::VARCHAR AS label_key, 0 AS label_row, NULL::{kind} AS truth WHERE false"
+    join = "JOIN" if only_labelled else "LEFT JOIN"
+    answered = f" AND p.status < {FAILED_STATUS} AND NOT p.again" if only_labelled else ""  # of failures none learns
+    joined = (
+        f"SELECT p.*, l.truth FROM ({query}) p {join} ({truth}) l "
+        f"ON p.request_id = l.label_key AND p.row = l.label_row{answered}"
+    )
+    return joined, lost
 
 
 def is_sound(file: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_provider.refs import DatasetRef, ReportRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
@@ -16,6 +16,7 @@ from mlops_provider.runtime.monitor.service import check_service
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.monitor import MonitorSpec
+    from mlops_provider.refs import Ref
 
 
 def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:
@@ -23,26 +24,42 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:
     store = context.store()
     found = Findings()
     with store.scratch() as folder:
-        if inputs.get("window"):
-            window: DatasetRef = one(inputs, "window", DatasetRef)
-            _check(Look(config=config, context=context, store=store, window=window, folder=folder), found)
+        look = Look(
+            config=config,
+            context=context,
+            store=store,
+            window=_given(inputs, "window", DatasetRef),
+            folder=folder,
+            due=_given(inputs, "due", DatasetRef),
+            profile=_given(inputs, "profile", ReportRef),
+        )
+        if look.window or look.due:
+            _check(look, found)
         else:
-            found.vacuous = "there are no predictions to check"
+            why = look.about.why if look.profile else ""
+            found.vacuous = f"there are no predictions to check{why and f': {why}'}"
         write_report(folder, context, found)
         published = store.publish(context.workflow, "reports", folder, {"lineage": {"identity": context.identity}})
     report = ReportRef(uri=published.uri, digest=published.digest)
     return Outcome(outputs={"report": report}, metrics=found.metrics, verdict=found.verdict, summary=found.summary())
 
 
+def _given(inputs: Inputs, name: str, kind: type[Ref]) -> Any:
+    return one(inputs, name, kind) if inputs.get(name) else None
+
+
 def _check(look: Look, found: Findings) -> None:
-    found.metrics["rows"] = float(len(look.rows))
+    """Check what there are enough rows for: a small window may be that of a service whose older labels are due."""
     least = look.config.policy.minimum_rows
-    if len(look.rows) < least:
-        found.vacuous = f"{len(look.rows)} predictions are fewer than policy.minimum_rows ({least})"
+    found.metrics["rows"] = float(look.total)
+    enough = look.total >= least
+    if not enough and len(look.labelled) < least:
+        found.vacuous = f"{look.total} predictions are fewer than policy.minimum_rows ({least})"
         return
     require_known(look.config, look.signature)
-    if len(look.answered) >= least:
+    if enough and look.about.answered >= least:
         check_quality(look, found)
         check_drift(look, found)
-    check_service(look, found)
+    if enough:
+        check_service(look, found)
     check_performance(look, found)

@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import DataError
+from mlops_provider.runtime.monitor.about import About, read_about
 from mlops_provider.runtime.monitor.profiles import log_profiles, model_profiles
-from mlops_provider.runtime.predictions import signature_of
+from mlops_provider.runtime.predictions import FAILED_STATUS, signature_of
 from mlops_provider.runtime.table import read_frame, scan
 from mlops_provider.store.models import BASELINE_FILE
 from mlops_provider.store.services import service_history
@@ -19,41 +20,79 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_dag_factory.spec.monitor import MonitorSpec
-    from mlops_provider.refs import DatasetRef
+    from mlops_provider.refs import DatasetRef, ReportRef
     from mlops_provider.runtime.columns.profile import ColumnProfile
     from mlops_provider.runtime.contract import RunContext
     from mlops_provider.store.models import Signature
     from mlops_provider.store.services import ServedVersion
     from mlops_provider.store.store import Store
 
-FAILED_STATUS = 400
-
 
 @dataclass(frozen=True)
 class Look:
-    """What every check gets: `window` are the rows, `folder` is where the report's files go."""
+    """What every check gets.
+
+    `window` are rows of the window, `due` those with labels on which performance is judged, `profile` is what is known
+    of all rows; `folder` is where the report's files go.
+    """
 
     config: MonitorSpec
     context: RunContext
     store: Store
-    window: DatasetRef
+    window: DatasetRef | None
     folder: Path
+    due: DatasetRef | None = None
+    profile: ReportRef | None = None
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """The rows of the window, in the order of time."""
-        return read_frame(self.store, self.window)
+        """The rows of the window in the order of time, of a large one a sample: `total` says how many there are."""
+        if self.window is None:
+            return self.labelled.iloc[:0]
+        rows = read_frame(self.store, self.window)
+        return rows if "again" in rows else rows.assign(again=False)
 
     @cached_property
     def answered(self) -> pd.DataFrame:
-        """The rows that the service answered."""
+        """The rows that the service answered; what was asked again, with the same values, counts once."""
         rows = self.rows
-        return rows[rows["status"] < FAILED_STATUS]
+        return rows[(rows["status"] < FAILED_STATUS) & ~rows["again"]]
+
+    @cached_property
+    def labelled(self) -> pd.DataFrame:
+        """The answered rows on which performance is judged: of the latest window whose labels are due."""
+        rows = self.answered if self.due is None else read_frame(self.store, self.due)
+        return rows.dropna(subset=["truth", "prediction"])
+
+    @cached_property
+    def about(self) -> About:
+        """What is known of the window as a whole."""
+        if self.profile is not None:
+            return read_about(self.store.open(self.profile).folder)
+        rows, answered, labelled = len(self.rows), len(self.answered), len(self.labelled)
+        return About(rows=rows, kept=rows, answered=answered, due=answered, labelled=labelled, labelled_kept=labelled)
+
+    @property
+    def total(self) -> int:
+        """Number of rows of the window, those included that `rows` leaves out."""
+        return self.about.rows
+
+    @property
+    def not_judged(self) -> str:
+        """Why performance is not judged although labels have arrived: their coverage is below what is wanted."""
+        labels, about = self.config.labels, self.about
+        if labels is None or about.coverage >= labels.minimum_coverage:
+            return ""
+        return (
+            f"{about.labelled:,} of {about.due:,} due labels have arrived ({about.coverage:.0%}); "
+            f"labels.minimum_coverage is {labels.minimum_coverage:.0%}"
+        )
 
     @cached_property
     def served(self) -> ServedVersion:
         """The version that answered; it may have been replaced since the window was read."""
-        version = str(self.rows["version"].iloc[-1])
+        rows = self.labelled if self.window is None else self.rows
+        version = str(rows["version"].iloc[-1])
         environment = self.config.environment
         for state in reversed(service_history(self.store, self.context.workflow, environment)):
             for served in state.versions:
@@ -82,5 +121,7 @@ class Look:
     @cached_property
     def profiles(self) -> dict[str, ColumnProfile]:
         """The profiles of all answered rows, by feature, around the baseline's centres; those not logged lack."""
-        source = f"(SELECT * FROM {scan(self.store, self.window)} WHERE status < {FAILED_STATUS})"
+        if self.window is None:
+            return {}
+        source = f"(SELECT * FROM {scan(self.store, self.window)} WHERE status < {FAILED_STATUS} AND NOT again)"
         return log_profiles(source, self.baseline_profiles)

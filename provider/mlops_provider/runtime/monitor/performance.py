@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.monitor.look import Look
     from mlops_provider.store.models import Signature
 
-CHECKED = ("rows", "labelled", "missing_share", "drift_share", "prediction_drift")
+CHECKED = ("rows", "labelled", "coverage", "missing_share", "drift_share", "prediction_drift")
 
 
 @dataclass(slots=True)
@@ -65,7 +65,9 @@ def check_performance(look: Look, found: Findings) -> None:
     checks, signature = look.config.checks, look.signature
     performance = Performance(Measures(dict(found.metrics)), wants_labels=look.config.labels is not None)
     _take_labelled(look, performance)
-    found.metrics["labelled"] = performance.measures.found["labelled"] = float(performance.labelled)
+    arrived = {"labelled": float(performance.labelled), "coverage": look.about.coverage}
+    found.metrics |= arrived
+    performance.measures.found |= arrived
     _measure(look, performance)
     _measure_parts(look, performance)
     measure_business(look, found, performance.measures, _names(look.config, signature))
@@ -96,12 +98,12 @@ def _names(config: MonitorSpec, signature: Signature) -> set[str]:
 
 
 def _take_labelled(look: Look, performance: Performance) -> None:
-    rows = look.answered.dropna(subset=["truth", "prediction"])
-    performance.labelled, least = len(rows), look.config.policy.minimum_rows
-    if len(rows) >= least:
+    rows = look.labelled
+    performance.labelled, least = look.about.labelled, look.config.policy.minimum_rows
+    if len(rows) >= least and not look.not_judged:
         performance.answers, performance.rows = answers_of(look.signature, rows), rows
         return
-    why = f"{len(rows)} labels have arrived, {least} are needed"
+    why = look.not_judged or f"{len(rows)} labels have arrived, {least} are needed"
     missing = [*measured_by_log(look.signature), WORST]
     performance.measures.missing |= dict.fromkeys(missing, why)
 

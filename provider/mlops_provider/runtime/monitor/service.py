@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from mlops_provider.expressions import Expression
-from mlops_provider.runtime.monitor.look import FAILED_STATUS, Look
+from mlops_provider.runtime.predictions import FAILED_STATUS
 from mlops_provider.verdicts import RuleResult, judge_gate
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_provider.runtime.monitor.findings import Findings
+    from mlops_provider.runtime.monitor.look import Look
 
 SERVICE = ("latency_p95_ms", "error_rate", "requests")
 

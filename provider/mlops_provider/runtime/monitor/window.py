@@ -1,78 +1,180 @@
-"""Read the window: the latest predictions of the live version with the labels that have arrived, as a dataset."""
+"""Phase `monitor.window`: the latest rows that are watched, those of them whose label is due, and what is known of all.
+
+Rows go from the log to Parquet without passing through Python. A window of more rows than are kept gives a sample,
+the same whoever draws it: the rows whose ids have the smallest digests.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
-from mlops_provider.runtime.predictions import Window, read_window, signature_of
+from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now
+from mlops_provider.runtime.monitor.about import About, write_about
+from mlops_provider.runtime.monitor.watched import Watched, watch
+from mlops_provider.runtime.predictions import FAILED_STATUS, Stretch
 from mlops_provider.runtime.table import connect, write_dataset
-from mlops_provider.store.services import read_service
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
     from mlops_dag_factory.spec.monitor import MonitorSpec
+    from mlops_provider.refs import DatasetRef, Ref
+
+_ANSWERED = f"status < {FAILED_STATUS} AND NOT again"
+_LABELLED_PER_KEPT = 10
+"""So many times more labelled rows than others are kept: performance is measured on rows."""
 
 
 def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:  # noqa: ARG001 (it reads the log)
-    """Publish the window; when there is nothing to look at, there is no output and the metrics say so.
+    """Publish the window; when there is nothing to look at, there are no rows and the profile says why.
 
     What earlier versions answered is not in it: the live version is not blamed for their mistakes.
     """
+    import duckdb
+
     store = context.store()
-    served = read_service(store, context.workflow, config.environment).primary
-    if served is None:
-        return _nothing(f"{context.workflow}/{config.environment} has no live version")
-    window = read_window(
-        store,
-        context.workflow,
-        environment=config.environment,
-        version=served.version,
-        signature=signature_of(store, served),
-        labels=config.labels,
-        locate=context.locate,
-        size=config.window.size,
-        rows=config.window.rows,
-    )
-    if window is None or window.table.num_rows == 0:
-        return _nothing(f"version {served.version} has given no predictions in the window")
-    with connect() as connection:
-        connection.register("mlops_window", window.table)
-        lineage = {
-            "service": f"{context.workflow}/{config.environment}",
-            "version": served.version,
-            "identity": context.identity,
+    at = datetime.fromisoformat(now())
+    watched = watch(config, context)
+    if watched is None:
+        return _nothing(context, About(why=f"{context.workflow}/{config.environment} has no live version"))
+    while True:
+        try:
+            with store.scratch() as spill, connect(spill) as connection:
+                return _Reading(config, context, watched, at, connection).publish()
+        except duckdb.Error:
+            if not watched.leave_out_damaged():
+                raise
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One try at reading the window."""
+
+    config: MonitorSpec
+    context: RunContext
+    watched: Watched
+    at: datetime
+    connection: duckdb.DuckDBPyConnection
+    outputs: dict[str, Ref] = field(default_factory=dict)
+
+    def publish(self) -> Outcome:
+        about = self._labelled(self._window())
+        if not about.rows:
+            about = replace(about, why=f"{self.watched} has given no predictions in the window")
+            if not about.labelled:
+                return _nothing(self.context, about)
+        self.outputs["profile"] = write_about(self.context, about)
+        return Outcome(
+            outputs=self.outputs,
+            metrics=_metrics(about),
+            summary=self._summary(about),
+            details={"unreadable": list(about.unreadable)},
+        )
+
+    def _window(self) -> About:
+        stretch = self._stretch(self.at)
+        query = self.watched.rows(self.connection, stretch)
+        if not query:
+            return About(unreadable=tuple(self.watched.unreadable))
+        counts = self._count(
+            query,
+            {
+                "rows": "count(*)",
+                "answered": f"count(*) FILTER ({_ANSWERED})",
+                "again": "count(*) FILTER (again)",
+                "since": "min(ts)",
+                "until": "max(ts)",
+            },
+        )
+        if not counts["rows"]:
+            return About(unreadable=tuple(self.watched.unreadable))
+        kept = self._keep("window", query, counts["rows"], self.config.window.kept)
+        return About(**counts, kept=kept, unreadable=tuple(self.watched.unreadable))
+
+    def _labelled(self, about: About) -> About:
+        """Publish the rows on which performance is judged: of the latest window whose labels are due."""
+        labels = self.config.labels
+        stretch = self._stretch(self.at - (labels.delay if labels else timedelta(0)))
+        query = self.watched.rows(self.connection, stretch)
+        if not query:
+            return about
+        counts = self._count(
+            f"SELECT * FROM ({query}) WHERE {_ANSWERED}",
+            {
+                "due": "count(*)",
+                "labelled": "count(truth)",
+                "due_since": "min(ts)",
+                "due_until": "max(ts)",
+            },
+        )
+        kept = 0
+        if counts["labelled"]:
+            wanted = f"SELECT * FROM ({query}) WHERE {_ANSWERED} AND truth IS NOT NULL"
+            kept = self._keep("due", wanted, counts["labelled"], self.config.window.kept * _LABELLED_PER_KEPT)
+        return replace(about, **counts, labelled_kept=kept, unreadable=tuple(self.watched.unreadable))
+
+    def _stretch(self, until: datetime) -> Stretch:
+        window = self.config.window
+        since = until - window.size if window.size is not None else None
+        return Stretch(since, until, window.rows)
+
+    def _count(self, query: str, wanted: Mapping[str, str]) -> dict[str, Any]:
+        columns = ", ".join(f"{sql} AS {name}" for name, sql in wanted.items())
+        row = self.connection.execute(f"SELECT {columns} FROM ({query})").fetchone() or ()
+        found = dict(zip(wanted, row, strict=True))
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value if value is not None else ""
+            for name, value in found.items()
         }
-        ref = write_dataset(store, context.workflow, connection, "SELECT * FROM mlops_window", lineage=lineage)
-    metrics = _measure(config, window)
-    summary = (
-        f"{window.table.num_rows:,} predictions of version {served.version}, "
-        f"{metrics['labelled']:,.0f} with a label; {metrics['coverage']:.0%} of those whose label is due."
+
+    def _keep(self, name: str, query: str, rows: int, most: int) -> int:
+        """Publish rows in the order of time, all of them or a sample; give how many."""
+        if rows > most:
+            mark = "md5_number_lower(concat_ws('/', request_id, row, ts))"
+            query = f"SELECT * FROM ({query}) ORDER BY {mark}, ts, request_id, row LIMIT {most}"
+        ordered = f"SELECT * FROM ({query}) ORDER BY ts, request_id, row"
+        lineage = {**self.watched.lineage(), "identity": self.context.identity}
+        ref: DatasetRef = write_dataset(
+            self.context.store(), self.context.workflow, self.connection, ordered, lineage=lineage
+        )
+        self.outputs[name] = ref
+        return ref.rows
+
+    def _summary(self, about: About) -> str:
+        said = (
+            f"{about.rows:,} predictions of {self.watched}, {about.labelled:,} with a label; "
+            f"{about.coverage:.0%} of those whose label is due."
+        )
+        if about.sampled:
+            said += f"\n\n{about.kept:,} of them are kept as rows; the profile is of all."
+        if about.again:
+            said += f"\n\n{about.again:,} were answered once more later: they count once."
+        if about.unreadable:
+            said += f"\n\n{len(about.unreadable)} files cannot be read and were left out."
+        return said
+
+
+def _nothing(context: RunContext, about: About) -> Outcome:
+    return Outcome(
+        outputs={"profile": write_about(context, about)},
+        metrics=_metrics(about),
+        summary=f"Nothing to look at: {about.why}.",
+        details={"unreadable": list(about.unreadable)},
     )
-    if window.unreadable:
-        summary += f"\n\n{len(window.unreadable)} files cannot be read and were left out."
-    return Outcome(outputs={"window": ref}, metrics=metrics, summary=summary, details={"unreadable": window.unreadable})
 
 
-def _nothing(why: str) -> Outcome:
-    metrics = {"rows": 0.0, "labelled": 0.0, "coverage": 0.0}
-    return Outcome(metrics=metrics, summary=f"Nothing to look at: {why}.")
-
-
-def _measure(config: MonitorSpec, window: Window) -> dict[str, float]:
-    """Count rows and labels; `coverage` is the share of labelled rows among those older than the labels' delay."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    arrived = pc.is_valid(window.table["truth"])
-    labelled = pc.sum(arrived).as_py() or 0
-    coverage = 0.0
-    if config.labels:
-        due = pc.less_equal(window.table["ts"].cast(pa.timestamp("us", "UTC")), datetime.now(UTC) - config.labels.delay)
-        coverage = float(pc.mean(arrived.filter(due)).as_py() or 0.0)
+def _metrics(about: About) -> dict[str, float]:
+    """Count rows and labels; `coverage` is the share of labelled rows among those whose label is due."""
     return {
-        "rows": float(window.table.num_rows),
-        "labelled": float(labelled),
-        "coverage": coverage,
-        "unreadable_files": float(len(window.unreadable)),
+        "rows": float(about.rows),
+        "kept": float(about.kept),
+        "again": float(about.again),
+        "due": float(about.due),
+        "labelled": float(about.labelled),
+        "coverage": about.coverage,
+        "unreadable_files": float(len(about.unreadable)),
     }

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from mlops_provider.runtime.labels import SQL_TYPES, arrived_labels
+from mlops_provider.runtime.labels import arrived_labels, truth_type
 from mlops_provider.runtime.one_number import one_number
-from mlops_provider.runtime.predictions import is_sound, log_files, signature_of
+from mlops_provider.runtime.predictions import Stretch, is_sound, log_files, signature_of
 from mlops_provider.runtime.rollout.distances import agreement, drift
 from mlops_provider.runtime.sql import columns_of, identifier, literal
 from mlops_provider.runtime.table import connect, seal
@@ -63,7 +63,7 @@ def measure(
     import duckdb
 
     key = f"{context.workflow}/predictions/{config.environment}"
-    files, _ = log_files(context.store(), key, None, since, None)
+    files, _ = log_files(context.store(), key, None, Stretch(since))
     while files:
         try:
             return _measured(config, context, {CANDIDATE: candidate, LIVE: live}, since, files)
@@ -141,11 +141,11 @@ def _labels(
         truth, _ = arrived_labels(
             connection,
             config.labels,
-            target=signature.target,
-            target_type=signature.target_type,
+            signature=signature,
             locate=context.locate,
+            predictions=f"SELECT * FROM {CANDIDATE} UNION ALL BY NAME SELECT * FROM {LIVE}",
         )
-    nothing = f"SELECT NULL::VARCHAR AS label_key, 0 AS label_row, NULL::{SQL_TYPES[signature.target_type]} AS truth"
+    nothing = f"SELECT NULL::VARCHAR AS label_key, 0 AS label_row, NULL::{truth_type(signature)} AS truth"
     query = truth or f"{nothing} WHERE false"
     connection.execute(f"CREATE TEMP TABLE mlops_labels AS {query}")
 

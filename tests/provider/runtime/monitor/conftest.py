@@ -89,7 +89,7 @@ class Watched:
         self.runs += 1
         spec = MonitorSpec(**{"window": {"rows": 5000}, **fields})
         window = self.phase("window", spec, {})
-        return window, self.phase("check", spec, {"window": window.outputs.get("window")}), spec
+        return window, self.phase("check", spec, window.outputs), spec
 
     def window(self, **fields):
         """Run the window; give its outcome and its rows."""

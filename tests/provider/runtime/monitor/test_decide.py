@@ -87,4 +87,5 @@ def test_without_predictions_nothing_is_done(digits):
     outcome = digits.phase("decide", spec, {"report": check.outputs["report"]})
 
     assert isinstance(spec, MonitorSpec)
-    assert (outcome.details["actions"], outcome.details["why"]) == ([], "there are no predictions to check")
+    why = "there are no predictions to check: version 1 has given no predictions in the window"
+    assert (outcome.details["actions"], outcome.details["why"]) == ([], why)

@@ -1,0 +1,106 @@
+"""What a monitor watches: rows with what a model got and gave, in time, whose true outcomes arrive later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from mlops_provider.runtime.predictions import is_sound, log_files, rows_query, signature_of, with_labels
+from mlops_provider.store.services import read_service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import duckdb
+
+    from mlops_dag_factory.spec.monitor import MonitorSpec
+    from mlops_provider.runtime.contract import RunContext
+    from mlops_provider.runtime.predictions import Stretch
+    from mlops_provider.store.models import Signature
+
+
+class Watched(Protocol):
+    """Rows that can be read stretch by stretch."""
+
+    signature: Signature
+    unreadable: list[str]
+    """Files that were left out."""
+
+    def __str__(self) -> str:
+        """Say whose rows they are."""
+        ...
+
+    def lineage(self) -> dict[str, str]:
+        """Say where the rows come from, for the record."""
+        ...
+
+    def rows(self, connection: duckdb.DuckDBPyConnection, stretch: Stretch) -> str:
+        """Give the SQL of a stretch in no order, '' where it has no rows.
+
+        Its columns: request_id, row, ts, version, latency_ms, status, entity_id, probability, prediction, `x_` and the
+        name of each feature, truth (null as long as it is not known), again (true: answered once more later).
+        """
+        ...
+
+    def leave_out_damaged(self) -> bool:
+        """After an error, leave out the files that are damaged; False: none is."""
+        ...
+
+
+@dataclass(slots=True)
+class LoggedPredictions:
+    """The prediction log of one version; what earlier ones answered is not its fault."""
+
+    config: MonitorSpec
+    context: RunContext
+    version: str
+    signature: Signature
+    unreadable: list[str] = field(default_factory=list)
+    _read: set[Path] = field(default_factory=set)
+    _damaged: set[Path] = field(default_factory=set)
+
+    def __str__(self) -> str:
+        """Say whose rows they are."""
+        return f"version {self.version}"
+
+    @property
+    def key(self) -> str:
+        """Key of the log in the store."""
+        return f"{self.context.workflow}/predictions/{self.config.environment}"
+
+    def lineage(self) -> dict[str, str]:
+        """Say where the rows come from, for the record."""
+        return {"service": f"{self.context.workflow}/{self.config.environment}", "version": self.version}
+
+    def rows(self, connection: duckdb.DuckDBPyConnection, stretch: Stretch) -> str:
+        """Give the SQL of a stretch, '' where it has no rows."""
+        found, unreadable = log_files(self.context.store(), self.key, self.version, stretch)
+        files = [file for file in found if file not in self._damaged]
+        self._note(map(str, unreadable))
+        if not files:
+            return ""
+        self._read.update(files)
+        query = rows_query(connection, files, self.signature, stretch)
+        query, lost = with_labels(connection, query, self.config.labels, self.signature, self.context.locate)
+        self._note(lost)
+        return query
+
+    def leave_out_damaged(self) -> bool:
+        """After an error, leave out the files that are damaged; False: none is."""
+        damaged = {file for file in self._read - self._damaged if not is_sound(file)}
+        self._damaged |= damaged
+        self._note(map(str, sorted(damaged)))
+        return bool(damaged)
+
+    def _note(self, files: Iterable[str]) -> None:
+        self.unreadable += [file for file in files if file not in self.unreadable]
+
+
+def watch(config: MonitorSpec, context: RunContext) -> Watched | None:
+    """Give what the monitor watches; None: no version is live."""
+    store = context.store()
+    served = read_service(store, context.workflow, config.environment).primary
+    if served is None:
+        return None
+    return LoggedPredictions(config, context, served.version, signature_of(store, served))
