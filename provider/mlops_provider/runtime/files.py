@@ -47,7 +47,7 @@ def file_relation(connection: duckdb.DuckDBPyConnection, path: str, files: Seque
 
     kind = config.format or _ENDINGS.get(PurePosixPath(path).suffix.lower(), "csv")
     filesystem = _filesystem(path)
-    if not _is_local(filesystem):
+    if not _is_local(filesystem) and _protocols(filesystem)[0] not in connection.list_filesystems():
         connection.register_filesystem(filesystem)
     listed = f"[{', '.join(literal(file) for file in files)}]"
     options = "union_by_name = true" + (", hive_partitioning = true" if config.partitions else "")
@@ -83,8 +83,12 @@ def _fingerprint(info: dict[str, Any]) -> str:
 
 
 def _is_local(filesystem: Any) -> bool:
+    return "file" in _protocols(filesystem)
+
+
+def _protocols(filesystem: Any) -> tuple[str, ...]:
     protocol = filesystem.protocol
-    return "file" in (protocol if isinstance(protocol, tuple) else (protocol,))
+    return protocol if isinstance(protocol, tuple) else (protocol,)
 
 
 def _arrow(connection: duckdb.DuckDBPyConnection, path: str, files: Sequence[str], filesystem: Any) -> str:

@@ -172,7 +172,8 @@ def _label_files(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
     protocols = filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,)
     if "file" in protocols:
         return names
-    connection.register_filesystem(filesystem)
+    if protocols[0] not in connection.list_filesystems():
+        connection.register_filesystem(filesystem)
     return [filesystem.unstrip_protocol(name) for name in names]
 
 

@@ -61,7 +61,10 @@ class Look:
     @cached_property
     def labelled(self) -> pd.DataFrame:
         """The answered rows on which performance is judged: of the latest window whose labels are due."""
-        rows = self.answered if self.due is None else read_frame(self.store, self.due)
+        if self.due is not None:
+            rows = read_frame(self.store, self.due)
+        else:
+            rows = self.answered if self.profile is None else self.answered.iloc[:0]
         return rows.dropna(subset=["truth", "prediction"])
 
     @cached_property

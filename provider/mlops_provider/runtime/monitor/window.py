@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now
+from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.monitor.about import About, write_about
 from mlops_provider.runtime.monitor.watched import Watched, watch
 from mlops_provider.runtime.predictions import FAILED_STATUS, Stretch
@@ -37,14 +37,13 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:  #
     import duckdb
 
     store = context.store()
-    at = datetime.fromisoformat(now())
     watched = watch(config, context)
     if watched is None:
         return _nothing(context, About(why=f"{context.workflow}/{config.environment} has no live version"))
     while True:
         try:
             with store.scratch() as spill, connect(spill) as connection:
-                return _Reading(config, context, watched, at, connection).publish()
+                return _Reading(config, context, watched, context.clock(), connection).publish()
         except duckdb.Error:
             if not watched.leave_out_damaged():
                 raise
