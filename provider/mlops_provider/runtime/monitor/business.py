@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import ConfigError, DataError
-from mlops_provider.runtime.monitor.look import FAILED_STATUS
 from mlops_provider.runtime.one_number import one_number
+from mlops_provider.runtime.predictions import FAILED_STATUS
 from mlops_provider.runtime.table import confine, connect, scan
 from mlops_provider.verdicts import RuleResult
 
@@ -27,11 +27,15 @@ def measure_business(look: Look, found: Findings, measures: Measures, taken: Col
     for name in metrics:
         if name in taken:
             raise ConfigError(f"the monitor has a metric '{name}' already", hint="give yours another name")
-    if not metrics:
+    if not metrics or look.window is None:
+        return
+    if look.about.sampled:
+        why = f"{look.about.kept:,} of {look.total:,} rows are kept as rows; raise window.kept for sums of the business"
+        measures.missing |= dict.fromkeys(metrics, why)
         return
     with connect() as connection:
         confine(connection, look.store, [look.window])
-        rows = f"SELECT * FROM {scan(look.store, look.window)} WHERE status < {FAILED_STATUS}"
+        rows = f"SELECT * FROM {scan(look.store, look.window)} WHERE status < {FAILED_STATUS} AND NOT again"
         connection.execute(f"CREATE TEMP VIEW predictions AS {rows}")
         for name, metric in metrics.items():
             try:

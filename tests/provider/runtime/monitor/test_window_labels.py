@@ -124,7 +124,7 @@ def test_an_outcome_is_that_of_the_nearest_prediction_of_its_entity_before_it(st
     window, rows = service.window(labels={**BY_TIME, "tolerance": "65m"})
 
     got = {(row.x_origin, round((now - row.ts).total_seconds() / 60)): row.truth for row in rows.itertuples()}
-    nan = {key for key, truth in got.items() if truth != truth}
+    nan = {key for key, truth in got.items() if pd.isna(truth)}
     assert {key: truth for key, truth in got.items() if key not in nan} == {
         ("EWR", 180): 0,  # 170 is the first after it; 185 was before it, 100 is too late
         ("EWR", 90): 1,
