@@ -42,7 +42,7 @@ monitor:
   schedule: null
   window: {rows: 300}
   checks: {data_drift: {share: 0.5, threshold: 0.3}}
-  policy: {minimum_rows: 200, cooldown: 1h, per_week: 5}
+  policy: {minimum_rows: 200, consecutive: 1, remind: 0s, cooldown: 1h, per_week: 5}
   on_breach: [notify, retrain]
   notify: owner
 """
@@ -144,7 +144,7 @@ def test_quiet_traffic_is_no_breach_and_drifted_traffic_gives_one_retraining(air
     assert "features drifted" in event["extra"]["why"]
     decisions = read_decisions(Store(home.store), "rain", "production")
     assert [d["actions"] for d in decisions] == [[], ["notify", "retrain"], ["notify"], ["notify"]]
-    assert "cooldown" in decisions[-1]["why"]
+    assert "no retraining: the one asked for at" in decisions[-1]["why"]
     airflow.wait_for_question("rain", runs[0]["dag_run_id"], "approval")
     airflow.answer("rain", runs[0]["dag_run_id"], "approval", "Reject", {"reason": "not on a Friday"})
     assert airflow.wait_for_run("rain", runs[0]["dag_run_id"])["state"] == "success"

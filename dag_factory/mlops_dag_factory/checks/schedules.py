@@ -45,9 +45,11 @@ def check_schedules(scope: Scope) -> Iterator[Finding]:
 
 
 def _freezes(scope: Scope) -> Iterator[tuple[FreezeSpec, Location]]:
-    """Give the freezes of the workflow and of its releases, each with its place."""
+    """Give the freezes of the workflow and of its releases, and the monitor's quiet hours, each with its place."""
     for index, freeze in enumerate(scope.workflow.freeze):
         yield freeze, ("freeze", index)
+    for index, quiet in enumerate(scope.workflow.monitor.policy.quiet if scope.workflow.monitor else ()):
+        yield quiet, ("monitor", "policy", "quiet", index)
     for name, phase in scope.workflow.phases.items():
         if isinstance(phase, ReleaseSpec) and isinstance(phase.freeze, list):
             for index, freeze in enumerate(phase.freeze):

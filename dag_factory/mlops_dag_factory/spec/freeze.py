@@ -46,7 +46,7 @@ class FreezeSpec(_Window):
     to: Moment | None = Field(default=None, description="When it ends; a day alone is part of it.")
     cron: str | None = Field(default=None, description="When one that comes again begins, as '0 16 * * 5'.")
     timezone: str = Field(default="UTC", description="IANA time zone of times without one, and of the cron expression.")
-    reason: str = Field(min_length=1, description="Why: it is said to whoever wants to release.")
+    reason: str = Field(min_length=1, description="Why: it is said to whoever is held up.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConflictError
 from mlops_provider.refs import ReportRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now, one
-from mlops_provider.runtime.monitor.policy import decide
-from mlops_provider.store.documents import history, write_document
+from mlops_provider.runtime.monitor.decisions import (
+    Entry,
+    decisions_key,
+    find_made,
+    newest_first,
+    read_decisions,
+)
+from mlops_provider.runtime.monitor.obstacles import Around
+from mlops_provider.runtime.monitor.policy import Check, decide
+from mlops_provider.runtime.monitor.retraining import pending
+from mlops_provider.runtime.monitor.silences import standing
+from mlops_provider.runtime.monitor.state import State
+from mlops_provider.store.documents import write_document
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_provider.store.store import Store
+
+__all__ = ["read_decisions", "run"]
 
 KEPT_REASONS = 5
 
@@ -24,42 +36,72 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:
     store = context.store()
     report: ReportRef = one(inputs, "report", ReportRef)
     content = json.loads((store.open(report).folder / "report.json").read_bytes())
-    window = next((ref.uri for ref in inputs.get("window", [])), "")
-    key = f"{context.workflow}/monitor/{config.environment}/decisions"
+    about = {
+        "window": next((ref.uri for ref in inputs.get("window", [])), ""),
+        "report": report.uri,
+        "version": _version(store, inputs),
+    }
+    at = context.clock()
     while True:
-        documents = history(store, key)
-        made = [document.data for document in documents if document.data["id"] == context.identity]
+        found = newest_first(store, context.workflow, config.environment)
+        revision, latest, made = find_made(found, context.identity, at)
         if made:
-            return _outcome(made[0])
-        earlier = [document.data for document in documents]
-        entry = {**_decide(config, content, earlier), "id": context.identity, "window": window, "report": report.uri}
+            return _outcome(made)
+        entry = {**_decide(config, content, latest, context, about["version"]), **about}
         try:
-            write_document(store, key, entry, after=documents[-1].revision if documents else 0)
+            write_document(store, decisions_key(context.workflow, config.environment), entry, after=revision)
         except ConflictError:
             continue  # another monitor run was first: its decision counts for this one
         return _outcome(entry)
 
 
-def read_decisions(store: Store, workflow: str, environment: str) -> list[dict[str, Any]]:
-    """Read the monitoring history of a service, oldest first."""
-    return [document.data for document in history(store, f"{workflow}/monitor/{environment}/decisions")]
+def _version(store: Store, inputs: Inputs) -> str:
+    """Give the version that answered in the window."""
+    refs = inputs.get("window", [])
+    return str(store.open(refs[0]).meta["lineage"].get("version", "")) if refs else ""
 
 
-def _decide(config: MonitorSpec, content: dict[str, Any], earlier: list[dict[str, Any]]) -> dict[str, Any]:
-    verdict = content["verdict"]
-    at = now()
-    decision = decide(
-        earlier, verdict["status"], _reasons(content), config.policy, config.on_breach, datetime.fromisoformat(at)
+def _decide(
+    config: MonitorSpec, content: dict[str, Any], latest: Entry, context: RunContext, version: str
+) -> dict[str, Any]:
+    verdict, at = content["verdict"], context.clock()
+    check = Check(
+        id=context.identity,
+        status=verdict["status"],
+        rules=verdict["rules"],
+        reasons=_reasons(content),
+        version=version,
+        past=context.reason.get("kind") == "backfill",
     )
+    before = State.from_dict(latest.get("state", {}))
+    around = _around(context, config.environment, before)
+    decision = decide(before, check, config.policy, config.on_breach, at, around)
     return {
-        "at": at,
-        "status": verdict["status"],
+        "id": context.identity,
+        "at": at.isoformat(timespec="milliseconds"),
+        "written": now(),
+        "status": check.status,
         "breach": decision.breach,
+        "severity": decision.severity,
         "actions": list(decision.actions),
         "why": decision.why,
+        "decided_by": decision.decided_by,
+        "held": list(decision.held),
         "rules": [rule for rule in verdict["rules"] if rule["result"] == "failed"],
         "metrics": content["metrics"],
+        "policy": config.policy.model_dump(mode="json"),
+        "on_breach": list(config.on_breach),
+        "silences": [one.to_dict() for one in around.silences],
+        "state": decision.state.to_dict(),
     }
+
+
+def _around(context: RunContext, environment: str, before: State) -> Around:
+    store, asked = context.store(), before.last("retrain")
+    waits = ""
+    if asked is not None:
+        waits = pending(store, context.workflow, environment, asked.id, asked.at.isoformat(timespec="milliseconds"))
+    return Around(silences=standing(store, context.workflow, environment, context.clock()), pending=waits)
 
 
 def _reasons(content: dict[str, Any]) -> list[str]:

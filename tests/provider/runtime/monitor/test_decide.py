@@ -12,6 +12,7 @@ from mlops_provider.runtime.phase import run_phase
 
 LABELS = {"source": "labels", "column": "target"}
 GATE = {"performance": ["accuracy >= 0.9"]}
+AT_ONCE = {"consecutive": 1, "remind": "0s"}
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def breached(digits):
     """Give a service with a window and a check that found wrong answers."""
     ids = digits.log(digits.rows)
     digits.deliver(ids, (digits.rows["target"] + 1) % 10)
-    window, check, spec = digits.look(labels=LABELS, checks=GATE, on_breach=["notify", "retrain"])
+    window, check, spec = digits.look(labels=LABELS, checks=GATE, on_breach=["notify", "retrain"], policy=AT_ONCE)
     return digits, spec, {"window": window.outputs["window"], "report": check.outputs["report"]}
 
 
@@ -34,7 +35,8 @@ def test_a_decision_is_made_once_per_run_and_kept(breached):
     assert first.details["actions"] == ["notify", "retrain"]
     assert again.details == first.details
     assert later.details["actions"] == ["notify"]
-    assert "cooldown" in later.details["why"]
+    assert "no retraining: the one asked for at" in later.details["why"]
+    assert [(one["action"], one["rule"]) for one in later.details["held"]] == [("retrain", "pending")]
     decisions = read_decisions(service.bench.store, "flow", "production")
     assert [entry["actions"] for entry in decisions] == [["notify", "retrain"], ["notify"]]
 

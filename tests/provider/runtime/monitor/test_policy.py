@@ -1,83 +1,289 @@
-"""The policy: one retraining per storm, never within the cooldown, never beyond the budget."""
+"""The policy: one retraining per storm, never within the cooldown, never beyond the budget; and why."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_dag_factory.spec.monitoring.policy import PolicySpec
-from mlops_provider.runtime.monitor.policy import decide
+from mlops_provider.runtime.monitor.obstacles import Around
+from mlops_provider.runtime.monitor.policy import Check, decide
+from mlops_provider.runtime.monitor.silences import Silence
+from mlops_provider.runtime.monitor.state import State
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
-def play(statuses, policy, step=timedelta(hours=1), on_breach=("notify", "retrain")):
-    """Run checks one after the other; give the decisions."""
-    history = []
-    for number, status in enumerate(statuses):
-        now = START + number * step
-        decision = decide(history, status, ["something moved"] if status == "blocked" else [], policy, on_breach, now)
-        history.append(
-            {"at": now.isoformat(), "status": status, "actions": list(decision.actions), "why": decision.why}
+def rule(value=0.6, limit=0.3, name="data_drift"):
+    """Give the result of a rule whose value may not reach its limit."""
+    return {"rule": name, "result": "failed" if value >= limit else "passed", "value": value, "threshold": limit}
+
+
+def floor(value, limit, name="accuracy >= 0.9"):
+    """Give the result of a rule whose value may not fall below its limit."""
+    return {"rule": name, "result": "failed" if value < limit else "passed", "value": value, "threshold": limit}
+
+
+class Player:
+    """Plays checks one after the other; each decision goes through JSON, as it does in the store."""
+
+    def __init__(self, policy=None, on_breach=("notify", "retrain"), step=HOUR):
+        self.policy = policy or PolicySpec()
+        self.on_breach = on_breach
+        self.step = step
+        self.now = START
+        self.state = State()
+        self.made = []
+
+    def check(self, *rules, status="", version="1", past=False, at=None, **around):
+        failed = [one["rule"] for one in rules if one["result"] == "failed"]
+        check = Check(
+            id=f"check-{len(self.made)}",
+            status=status or ("blocked" if failed else "passed"),
+            rules=rules,
+            reasons=[f"{name} broke" for name in failed],
+            version=version,
+            past=past,
         )
-    return history
+        now = at or self.now
+        decision = decide(self.state, check, self.policy, self.on_breach, now, Around(**around))
+        self.state = State.from_dict(json.loads(json.dumps(decision.state.to_dict())))
+        self.made.append((now, decision))
+        self.now += self.step
+        return decision
+
+    def play(self, letters):
+        """Play b: breach, p: passed, v: vacuous; give the decisions."""
+        kinds = {"b": ([rule(0.6)], ""), "p": ([rule(0.1)], ""), "v": ([], "vacuous")}
+        return [self.check(*kinds[letter][0], status=kinds[letter][1]) for letter in letters]
+
+    def hours(self, action):
+        return [int((at - START) / HOUR) for at, decision in self.made if action in decision.actions]
+
+    def deciders(self):
+        return [decision.decided_by["rule"] for _, decision in self.made]
 
 
-def retrainings(history):
-    return [datetime.fromisoformat(entry["at"]) for entry in history if "retrain" in entry["actions"]]
+def silence(kind="silence", hours=2, **fields):
+    about = {"id": "s-1", "by": "ana", "reason": "migration", "at": START, "until": START + hours * HOUR}
+    return Silence(kind=kind, **{**about, **fields})
 
 
 def test_a_quiet_month_does_nothing():
-    history = play(["passed"] * 720, PolicySpec())
+    player = Player()
 
-    assert all(entry["actions"] == [] for entry in history)
-    assert history[0]["why"] == "every check holds"
+    player.play("p" * 720)
 
-
-def test_a_month_of_hours_with_a_storm_gives_the_expected_retrainings():
-    statuses = ["passed"] * 100 + ["blocked"] * 100 + ["vacuous"] * 20 + ["passed"] * 100 + ["blocked"] * 400
-    policy = PolicySpec(consecutive=3, cooldown="48h", per_week=2)
-
-    history = play(statuses, policy)
-
-    hours = [int((at - START).total_seconds() // 3600) for at in retrainings(history)]
-    assert hours == [102, 150, 322, 370, 490, 538, 658, 706]
-    assert history[100]["why"] == "breach 1 of 3 in a row: something moved"
-    assert "the cooldown is 2 days" in history[103]["why"]
-    assert "within seven days, the budget is 2" in history[198]["why"]
-    assert all(entry["actions"] == ["notify"] for entry in history[103:150])
+    assert all(decision.actions == () for _, decision in player.made)
+    assert player.made[0][1].why == "every check holds"
 
 
-def test_a_window_that_cannot_be_judged_neither_breaks_nor_continues_a_row():
-    policy = PolicySpec(consecutive=2)
+@pytest.mark.parametrize(
+    ("letters", "acted"),
+    [("bp", []), ("bb", [1]), ("bpb", [2]), ("bppb", []), ("vbvvb", [4]), ("bvpb", [3]), ("bpppbppp" * 90, [])],
+)
+def test_by_default_two_of_the_last_three_checks_must_break_a_rule(letters, acted):
+    player = Player()
 
-    assert retrainings(play(["blocked", "vacuous", "blocked"], policy)) == [START + timedelta(hours=2)]
-    assert retrainings(play(["blocked", "passed", "blocked"], policy)) == []
-    assert retrainings(play(["blocked", "vacuous", "vacuous"], policy)) == []
+    player.play(letters)
 
-
-def test_without_retrain_on_breach_nobody_retrains():
-    history = play(["blocked"] * 10, PolicySpec(), on_breach=("notify",))
-
-    assert {tuple(entry["actions"]) for entry in history} == {("notify",)}
+    assert player.hours("retrain") == acted
 
 
-@settings(max_examples=200, deadline=None)
+def test_a_storm_gives_one_retraining_and_one_notice_a_day():
+    player = Player(PolicySpec(cooldown="48h", per_week=2))
+
+    player.play("p" * 100 + "b" * 100 + "v" * 20 + "p" * 100 + "b" * 400)
+
+    assert player.hours("retrain") == [101, 149, 321, 369, 489, 537, 657, 705]
+    assert player.made[100][1].why == "breach 1 of the 2 that it takes among 3 checks: data_drift broke"
+    assert "the cooldown is 2 days" in player.made[103][1].why
+    assert "within seven days, the budget is 2" in player.made[198][1].why
+    assert player.hours("notify")[:5] == [101, 125, 149, 173, 197]
+
+
+def test_while_a_retraining_is_under_way_none_is_asked_for_again_until_patience_ends():
+    player = Player(PolicySpec(consecutive=1, cooldown="1h", patience="12h"))
+    player.check(rule())
+
+    for _ in range(12):
+        player.check(rule(), pending="has not ended (run r-7)")
+
+    assert player.hours("retrain") == [0, 12]
+    _, held = player.made[5][1].held
+    assert (held["action"], held["rule"], held["until"]) == ("retrain", "pending", "2026-01-01T12:00:00+00:00")
+    assert "no retraining: the one asked for at 2026-01-01 00:00 has not ended (run r-7)" in player.made[5][1].why
+
+
+def test_an_alarm_ends_only_clearly_below_its_limit_and_its_breaches_do_not_open_the_next():
+    player = Player(on_breach=("notify",))
+
+    for share in (0.4, 0.4, 0.29, 0.31, 0.28, 0.27, 0.4, 0.4):
+        player.check(rule(share))
+
+    deciders = ["waiting", "breaches", "hysteresis", "standing", "hysteresis", "cleared", "waiting", "breaches"]
+    assert player.deciders() == deciders
+    assert player.hours("notify") == [1, 7]
+
+
+@pytest.mark.parametrize(("after", "ends"), [(0.905, False), (0.91, True)])
+def test_the_margin_of_a_floor_is_a_share_of_what_is_left_above_it(after, ends):
+    player = Player(PolicySpec(consecutive=1))
+    player.check(floor(0.8, 0.9))
+
+    decision = player.check(floor(after, 0.9))
+
+    assert (decision.decided_by["rule"] == "cleared") is ends
+
+
+def test_a_critical_breach_goes_through_quiet_hours_and_may_act_at_once():
+    quiet = [{"cron": "0 22 * * *", "for": "8h", "timezone": "Europe/Berlin", "reason": "night"}]
+    policy = PolicySpec(quiet=quiet, at_once=True)
+    player = Player(policy)
+
+    assert player.check(rule(0.5)).decided_by["rule"] == "waiting"
+    night = player.check(rule(0.5))
+    assert night.actions == ("retrain",)
+    assert night.held == (
+        {
+            "action": "notify",
+            "rule": "quiet",
+            "until": "2026-01-01T06:00:00+01:00",
+            "said": "quiet hours until 2026-01-01T06:00+01:00 (night)",
+        },
+    )
+    assert [player.check(rule(0.5)).actions for _ in range(4)] == [(), (), (), ("notify",)]
+
+    worse = Player(policy).check(rule(0.95))
+    assert (worse.severity, worse.actions) == ("critical", ("notify", "retrain"))
+    assert worse.decided_by["rule"] == "at_once"
+    assert worse.decided_by["beyond"] == pytest.approx(2.167)
+
+
+def test_quiet_hours_follow_the_clocks_of_their_time_zone():
+    quiet = [{"cron": "0 22 * * *", "for": "8h", "timezone": "Europe/Berlin", "reason": "night"}]
+    for day, first in ((datetime(2026, 3, 28, 20, 30, tzinfo=UTC), 4), (datetime(2026, 3, 27, 20, 30, tzinfo=UTC), 5)):
+        player = Player(PolicySpec(quiet=quiet, consecutive=1, remind="0s"))
+
+        player.now = day
+        for _ in range(12):
+            player.check(rule())
+
+        told = [at.hour for at, decision in player.made if "notify" in decision.actions]
+        assert told[:2] == [20, first], (
+            "22:00 to 06:00 is 21:00 to 05:00 UTC in winter, to 04:00 in the night of change"
+        )
+
+
+def test_a_silence_holds_what_it_names_and_afterwards_the_count_begins_anew():
+    player = Player()
+    drift = silence(check="data_drift")
+
+    quiet = [player.check(rule(), silences=[drift]) for _ in range(2)]
+    assert [one.actions for one in quiet] == [(), ()]
+    assert quiet[0].why == "silenced by ana until 2026-01-01 02:00 (migration): data_drift broke"
+    assert (quiet[0].breach, quiet[0].decided_by["rule"]) == (True, "silenced")
+    assert [player.check(rule()).actions for _ in range(2)] == [(), ("notify", "retrain")]
+
+    other = Player(PolicySpec(consecutive=1)).check(rule(), floor(0.5, 0.9), silences=[drift])
+    assert other.actions == ("notify", "retrain")
+
+
+def test_an_acknowledged_alarm_is_not_told_again_unless_something_else_breaks():
+    player = Player(PolicySpec(consecutive=1, remind="0s", cooldown="7d"))
+    player.check(rule())
+    ack = silence("ack", hours=24, alarm="check-0")
+
+    assert player.check(rule(), silences=[ack]).actions == ()
+    assert "no notice: acknowledged by ana until 2026-01-02 00:00 (migration)" in player.made[-1][1].why
+    assert player.check(rule(), floor(0.5, 0.9), silences=[ack]).actions == ("notify",)
+
+
+def test_another_version_begins_anew_but_what_was_asked_for_counts():
+    player = Player(PolicySpec(cooldown="24h"), on_breach=("notify", "fallback", "retrain"))
+    assert [player.check(rule()).actions for _ in range(2)][1] == ("notify", "fallback", "retrain")
+
+    first, second = (player.check(rule(), version="2") for _ in range(2))
+
+    assert first.decided_by == {"rule": "waiting", "breaches": 1, "needed": 2, "of": 3}
+    assert second.actions == ("notify",)
+    assert [(one["action"], one["rule"]) for one in second.held] == [("fallback", "cooldown"), ("retrain", "cooldown")]
+
+
+def test_once_is_enough_for_what_is_done_at_the_begin_of_an_alarm():
+    player = Player(PolicySpec(consecutive=1, cooldown="0s", remind="0s"), on_breach=("notify", "todo", "stop"))
+
+    player.play("bbb")
+
+    assert [decision.actions for _, decision in player.made] == [("notify", "todo", "stop"), ("notify",), ("notify",)]
+
+
+def test_a_backfill_is_on_record_and_neither_acts_nor_counts():
+    player = Player()
+    player.check(rule())
+
+    past = player.check(rule(), past=True, at=START - timedelta(days=9))
+
+    assert (past.breach, past.actions, past.decided_by["rule"]) == (True, (), "backfill")
+    assert player.check(rule(0.1)).decided_by["rule"] == "holds"
+
+
+@pytest.mark.parametrize("jump", [-HOUR, timedelta(days=-400), timedelta(days=400)])
+def test_a_clock_that_jumps_and_comes_back_neither_ends_a_cooldown_nor_prolongs_it(jump):
+    player = Player(PolicySpec(consecutive=1, cooldown="10h"))
+    player.check(rule())
+
+    wrong = [player.check(rule(), at=player.now + jump) for _ in range(3)]
+    if jump < timedelta(0):
+        assert not any("retrain" in one.actions for one in wrong)
+    while player.now < START + timedelta(hours=40):
+        player.check(rule())
+
+    right = [hour for hour in player.hours("retrain") if 0 <= hour < 40]
+    assert right[0] == 0
+    assert all(later - earlier >= 10 for earlier, later in pairwise(right))
+    assert len(right) >= 3
+
+
+def test_a_wrong_number_of_checks_is_refused():
+    with pytest.raises(ValueError, match="asks for 4 breaches among 3 checks"):
+        PolicySpec(consecutive=4, of=3)
+
+    assert PolicySpec(consecutive=4).among == 4
+
+
+@settings(max_examples=150, deadline=None)
 @given(
-    statuses=st.lists(st.sampled_from(["passed", "blocked", "vacuous"]), max_size=200),
+    letters=st.text("bpv", max_size=150),
     cooldown=st.integers(0, 72),
     per_week=st.integers(0, 5),
-    consecutive=st.integers(1, 4),
-    minutes=st.integers(1, 600),
+    consecutive=st.integers(1, 3),
+    minutes=st.lists(st.integers(-90, 600), min_size=150, max_size=150),
 )
-def test_cooldown_budget_and_row_hold_for_any_history(statuses, cooldown, per_week, consecutive, minutes):
+def test_cooldown_budget_and_count_hold_for_any_history(letters, cooldown, per_week, consecutive, minutes):
     policy = PolicySpec(cooldown=timedelta(hours=cooldown), per_week=per_week, consecutive=consecutive)
-
-    times = retrainings(play(statuses, policy, step=timedelta(minutes=minutes)))
+    forward = Player(policy)
+    for letter, step in zip(letters, minutes, strict=False):
+        forward.step = timedelta(minutes=abs(step))
+        forward.play(letter)
+    times = [at for at, decision in forward.made if "retrain" in decision.actions]
 
     assert all(later - earlier >= policy.cooldown for earlier, later in pairwise(times))
     for at in times:
         assert sum(timedelta(0) <= at - other < timedelta(days=7) for other in times) <= per_week
+    judged = [letter for letter in letters if letter != "v"]
+    if "".join(judged).count("b") < consecutive:
+        assert not any(decision.actions for _, decision in forward.made)
+
+    jumping = Player(policy)
+    for letter, step in zip(letters, minutes, strict=False):
+        jumping.step = timedelta(minutes=step)
+        jumping.play(letter)
+    for (_, decision), letter in zip(jumping.made, letters, strict=True):
+        assert letter == "b" or decision.actions == ()
