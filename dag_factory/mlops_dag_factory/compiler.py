@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param
+from airflow.sdk import DAG, Asset, AssetAlias, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
 from mlops_dag_factory.notices import notices, resolve
 from mlops_dag_factory.options import airflow_options
-from mlops_dag_factory.spec.phase import PhaseOptions
+from mlops_dag_factory.spec.monitoring.actions import TodoAction
+from mlops_dag_factory.spec.phase import NotifySpec, PhaseOptions
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 from mlops_dag_factory.spec.target import TargetSpec
 from mlops_dag_factory.tasks import build_tasks
-from mlops_provider.assets import retrain_uri, stops_uri
+from mlops_provider.assets import model_uri, retrain_uri, stops_uri
 from mlops_provider.operators.parameters import NONE, PRESET, SCENE, SCENE_RUN
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def compile_workflow(workflow: Workflow) -> DAG:
 
 
 def compile_monitor(workflow: Workflow) -> DAG | None:
-    """Compile the monitor: window -> check -> decide -> notify, retrain."""
+    """Compile the monitor: window -> check -> decide -> what is done about a breach, side by side."""
     monitor = workflow.monitor
     if monitor is None:
         return None
@@ -77,7 +78,7 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
     )
     from mlops_provider.operators.monitor import CheckWindowOperator, DecideActionOperator, ReadWindowOperator
 
-    config = monitor.model_dump(mode="json", exclude_defaults=True)
+    config = _with_people(workflow, monitor).model_dump(mode="json", exclude_defaults=True)
     common: dict[str, Any] = {
         "workflow": workflow.workflow,
         "spec": "mlops_dag_factory.spec.monitor:MonitorSpec",
@@ -90,9 +91,20 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
     inputs = {"window": [("window", "window")], "report": [("check", "report")]}
     decide = DecideActionOperator(task_id="decide", inputs=inputs, **common, **options)
     window >> check >> decide
-    for action in monitor.on_breach:
-        decide >> _action(action, workflow, monitor, options)
+    for action in monitor.actions:
+        decide >> _action(action, workflow, monitor, common, options)
     return dag
+
+
+def _with_people(workflow: Workflow, monitor: MonitorSpec) -> MonitorSpec:
+    """Give the monitor with the people of a to-do's role in it: its task does not see the workflow."""
+    todo = monitor.todo
+    if not todo.role:
+        return monitor
+    users = dict.fromkeys([*todo.users, *workflow.roles[todo.role].users])
+    named = TodoAction(todo=todo.model_copy(update={"users": list(users)}))
+    actions = [named if isinstance(action, TodoAction) else action for action in monitor.on_breach]
+    return monitor.model_copy(update={"on_breach": actions})
 
 
 def compile_stop(workflow: Workflow) -> DAG | None:
@@ -123,24 +135,29 @@ def _with_definitions(workflow: Workflow) -> Iterator[Workflow]:
             yield from _with_definitions(phase.definition)
 
 
-def _action(action: str, workflow: Workflow, monitor: MonitorSpec, options: dict[str, Any]) -> BaseOperator:
-    common: dict[str, Any] = {
-        "task_id": action,
-        "workflow": workflow.workflow,
-        "environment": monitor.environment,
-        **options,
-    }
+def _action(
+    action: str, workflow: Workflow, monitor: MonitorSpec, common: dict[str, Any], options: dict[str, Any]
+) -> BaseOperator:
+    """Give the task of an action; who is told of breaches is told of an action that fails, too."""
+    to = [*resolve(workflow, monitor.notify, "breach")]
+    to += [each for spec in workflow.notify if "breach" in spec.events for each in resolve(workflow, spec.to, "breach")]
+    to = [target for place, target in enumerate(to) if target not in to[:place]]
+    if action == "notify":
+        from mlops_provider.operators.notify import NotifyBreachOperator
+
+        named = {"workflow": workflow.workflow, "environment": monitor.environment}
+        return NotifyBreachOperator(task_id=action, to=to, **named, **options)
+    own = [NotifySpec(on="failed", to=monitor.notify)] if monitor.notify else []
+    told = notices(workflow, "monitor", own, kind=action)
     if action == "retrain":
         from mlops_provider.operators.retrain import RequestRetrainingOperator
 
-        return RequestRetrainingOperator(**common, **notices(workflow, "monitor", [], kind="retrain"))
-    from mlops_provider.operators.notify import NotifyBreachOperator
+        named = {"workflow": workflow.workflow, "environment": monitor.environment}
+        return RequestRetrainingOperator(task_id=action, **named, **options, **told)
+    from mlops_provider.operators.actions import ACTIONS
 
-    told = [
-        target for spec in workflow.notify if "breach" in spec.events for target in resolve(workflow, spec.to, "breach")
-    ]
-    connections = list(dict.fromkeys([*monitor.notify, *(target for target in told if isinstance(target, str))]))
-    return NotifyBreachOperator(connections=connections, **common)
+    outlets = [AssetAlias(model_uri(workflow.workflow))] if action == "fallback" else []
+    return ACTIONS[action](task_id=action, outlets=outlets, **common, **options, **told)
 
 
 def _schedule(workflow: Workflow) -> Any:

@@ -76,6 +76,8 @@ def resolve(workflow: Workflow, targets: Iterable[str | NotifierSpec], event: st
             found.extend(role.notify)
             if event == "waiting":
                 found.extend({"conn_id": conn_id, "user": user} for user, conn_id in role.links.items())
+            elif not role.notify:
+                found.extend(role.links.values())
         else:
             found.append(target)
     return found

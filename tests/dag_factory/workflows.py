@@ -95,6 +95,8 @@ def workflows(draw):
     if draw(st.booleans()):
         whole["monitor"] = {
             "checks": {"data_drift": {"share": 0.5}},
-            "on_breach": draw(st.sampled_from(["notify", ["retrain"]])),
+            "on_breach": draw(
+                st.sampled_from(["notify", ["retrain"], [{"fallback": "alternate"}, {"todo": "look"}, "stop"]])
+            ),
         }
     return Workflow.model_validate(whole)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_dag_factory.errors import Finding, suggestion
 from mlops_dag_factory.spec.approve import ApproveSpec
 from mlops_dag_factory.spec.checkpoint import CheckpointSpec
+from mlops_dag_factory.spec.monitoring.actions import TodoAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,10 +63,19 @@ def check_notices(scope: Scope) -> Iterator[Finding]:
         for index, target in enumerate(spec.to):
             if isinstance(target, str) and target.startswith("role:"):
                 yield from _check_role(scope, (*loc, "to", index), target.removeprefix("role:"), reachable=True)
+    monitor = workflow.monitor
+    for index, target in enumerate(monitor.notify if monitor else ()):
+        if isinstance(target, str) and target.startswith("role:"):
+            yield from _check_role(scope, ("monitor", "notify", index), target.removeprefix("role:"), reachable=True)
 
 
 def check_roles(scope: Scope) -> Iterator[Finding]:
-    """Yield roles of approvals and overrides that do not exist or that nobody has."""
+    """Yield roles of approvals, overrides and to-dos that do not exist or that nobody has."""
+    monitor = scope.workflow.monitor
+    for index, action in enumerate(monitor.on_breach if monitor else ()):
+        if isinstance(action, TodoAction) and action.todo.role:
+            loc: Location = ("monitor", "on_breach", index, "todo")
+            yield from _check_role(scope, loc, action.todo.role, reachable=False)
     for name, phase in scope.workflow.phases.items():
         if isinstance(phase, ApproveSpec):
             for index, role in enumerate(phase.roles):

@@ -42,4 +42,4 @@ def drawn(workflow: Workflow) -> tuple[list[Node], list[Edge]]:
 
 def retrains(workflow: Workflow) -> bool:
     """Say whether the monitor makes the workflow run again."""
-    return workflow.monitor is not None and "retrain" in workflow.monitor.on_breach
+    return workflow.monitor is not None and "retrain" in workflow.monitor.actions

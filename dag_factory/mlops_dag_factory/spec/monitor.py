@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 
 from mlops_dag_factory.spec.base import ParseTimeSpec, SpecError
 from mlops_dag_factory.spec.labels import LabelsSpec
-from mlops_dag_factory.spec.monitoring.actions import Action
+from mlops_dag_factory.spec.monitoring.actions import Actions, TodoSpec, fallback_of, names_of, todo_of
 from mlops_dag_factory.spec.monitoring.baseline import BaselineSpec
 from mlops_dag_factory.spec.monitoring.checks import ChecksSpec
 from mlops_dag_factory.spec.monitoring.data import MonitoredDataSpec
 from mlops_dag_factory.spec.monitoring.policy import PolicySpec
 from mlops_dag_factory.spec.monitoring.window import WindowSpec
+from mlops_dag_factory.spec.phase import NotifierSpec
 
 
 class MonitorSpec(ParseTimeSpec):
@@ -39,10 +40,30 @@ class MonitorSpec(ParseTimeSpec):
     )
     checks: ChecksSpec = Field(description="What is checked.")
     policy: PolicySpec = Field(default=PolicySpec(), description="When a breach leads to action.")
-    on_breach: list[Action] = Field(default=["notify"], description="What to do, in this order.")
-    notify: list[str] = Field(
-        default_factory=list, description="Connections to notify (an HTTP connection: a webhook in JSON)."
+    on_breach: Actions = Field(
+        default=["notify"],
+        description="What to do, each at most once: notify, {fallback: previous|alternate}, retrain, "
+        "{todo: role:<name> or what is to be done}, stop (the service).",
     )
+    notify: list[str | NotifierSpec] = Field(
+        default_factory=list,
+        description="Whom to tell: connections (HTTP connections that take JSON), 'role:<name>', notifiers.",
+    )
+
+    @property
+    def actions(self) -> list[str]:
+        """The names of the actions, in the order of the file."""
+        return names_of(self.on_breach)
+
+    @property
+    def fallback(self) -> Literal["previous", "alternate"]:
+        """The version that a fallback goes to."""
+        return fallback_of(self.on_breach)
+
+    @property
+    def todo(self) -> TodoSpec:
+        """What a to-do asks, and whom."""
+        return todo_of(self.on_breach)
 
     @model_validator(mode="after")
     def _data(self) -> Self:

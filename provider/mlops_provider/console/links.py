@@ -22,6 +22,11 @@ def approval_address(dag_id: str, run_id: str, phase: str) -> str:
     return f"{_base()}/dags/{dag_id}/runs/{quote(run_id, safe='')}/approvals/{phase}"
 
 
+def report_address(dag_id: str, digest: str) -> str:
+    """Give the address of the page of a report."""
+    return f"{_base()}/dags/{dag_id}/reports/{digest}/report.html"
+
+
 def decision_address(token: str) -> str:
     """Give the address that a signed link opens."""
     return f"{_base()}/decide/{token}"

@@ -75,7 +75,7 @@ def _decide(
     )
     before = State.from_dict(latest.get("state", {}))
     around = _around(context, config.environment, before)
-    decision = decide(before, check, config.policy, config.on_breach, at, around)
+    decision = decide(before, check, config.policy, config.actions, at, around)
     return {
         "id": context.identity,
         "at": at.isoformat(timespec="milliseconds"),
@@ -90,7 +90,7 @@ def _decide(
         "rules": [rule for rule in verdict["rules"] if rule["result"] == "failed"],
         "metrics": content["metrics"],
         "policy": config.policy.model_dump(mode="json"),
-        "on_breach": list(config.on_breach),
+        "on_breach": list(config.actions),
         "silences": [one.to_dict() for one in around.silences],
         "state": decision.state.to_dict(),
     }
