@@ -26,6 +26,8 @@ COMMANDS = {
     "serve-key": f"{_PACKAGE}.serve:serve_key",
     "bundle": f"{_PACKAGE}.bundle:bundle",
     "services": f"{_PACKAGE}.services:services",
+    "audit": f"{_PACKAGE}.audit:audit",
+    "explain": f"{_PACKAGE}.explain:explain",
     "approve": f"{_PACKAGE}.approve:approve",
     "rollback": f"{_PACKAGE}.rollback:rollback",
 }

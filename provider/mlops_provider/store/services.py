@@ -147,6 +147,20 @@ def service_history(store: Store, workflow: str, environment: str) -> list[Servi
     return [_service(empty, document) for document in history(store, empty.key)]
 
 
+def sound_history(store: Store, workflow: str, environment: str) -> tuple[list[Service], list[str]]:
+    """Read the states that can be read, oldest first, and say what is wrong with the other revisions."""
+    empty = Service(workflow=workflow, environment=environment)
+    numbers = revisions(store, empty.key)
+    lost = sorted(set(range(1, max(numbers, default=0))) - set(numbers))
+    states, wrong = [], [f"revision {number} is gone" for number in lost]
+    for number in numbers:
+        try:
+            states.append(_service(empty, read_revision(store, empty.key, number)))
+        except StoreError as err:
+            wrong.append(f"revision {number} cannot be read: {err.message}")
+    return states, wrong
+
+
 def list_services(store: Store) -> list[Service]:
     """Read every service in the store."""
     return [read_service(store, *name) for name in list_service_names(store)]

@@ -100,7 +100,7 @@ def explain_rows(model: LoadedModel, frame: pd.DataFrame, background: pd.DataFra
             unit = _unit(model, parts, inputs, base + values.sum(axis=1))
             if unit:
                 return _made(model, inputs, values, base, unit, method)
-    values, base = _by_asking(model, inputs, _spread(background, ASKED_BACKGROUND_ROWS))
+    values, base = _by_asking(model, inputs, spread(background, ASKED_BACKGROUND_ROWS))
     unit = _unit(model, None, inputs, base + values.sum(axis=1))
     if not unit:
         raise DataError("SHAP values do not add up to what the model says", hint="is its answer the same every time?")
@@ -135,7 +135,7 @@ def _exact(
     import numpy as np
     import shap
 
-    rows, usual = parts.prepare(inputs), parts.prepare(_spread(background, BACKGROUND_ROWS))
+    rows, usual = parts.prepare(inputs), parts.prepare(spread(background, BACKGROUND_ROWS))
     makers = {
         "tree": lambda: shap.TreeExplainer(parts.estimator),
         "linear": lambda: shap.LinearExplainer(parts.estimator, usual),
@@ -202,6 +202,7 @@ def _unit(model: LoadedModel, parts: Parts | None, inputs: pd.DataFrame, totals:
     return ""
 
 
-def _spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
+def spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """Give at most so many rows of a frame, evenly spread over it."""
     step = max(1.0, len(frame) / rows)
     return frame.iloc[[int(index * step) for index in range(min(rows, len(frame)))]]

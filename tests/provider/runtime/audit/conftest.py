@@ -1,0 +1,132 @@
+"""A model from its data to answers of a real server that the monitor has looked at: what an auditor is asked about."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.provider.runtime.rollout.conftest import Fleet
+
+from mlops_dag_factory.spec import EvaluateSpec, ReleaseSpec
+from mlops_dag_factory.spec.monitor import MonitorSpec
+from mlops_provider.exceptions import DataError
+from mlops_provider.runtime.approval.evidence import gather, publish
+from mlops_provider.runtime.approval.ledger import Decision, decide
+from mlops_provider.runtime.approval.request import Request, ask
+from mlops_provider.runtime.audit.request import find_request
+from mlops_provider.runtime.contract import now
+from mlops_provider.runtime.phase import run_phase
+from mlops_provider.runtime.records import note
+from mlops_provider.runtime.table import read_frame
+
+FLOW = "flow"
+
+
+class Story:
+    """Version 1 of `flow` is live and was asked; `ids` are the requests."""
+
+    def __init__(self, fleet):
+        self.fleet, self.bench, self.store = fleet, fleet.bench, fleet.store
+        self.model, self.train, self.test = self.bench.model("sklearn:breast_cancer")
+        self.bench.run(
+            EvaluateSpec(model="m", data="d", gates=["accuracy > 0.9"], evidently=False),
+            {"model": self.model, "data": self.test},
+            phase="quality",
+        )
+        self.version = self.bench.version(self.model)
+        self.approve()
+        self.bench.run(ReleaseSpec(model="m", wait="60s"), {"model": self.version}, phase="live")
+        self.rows = read_frame(self.store, self.test).drop(columns="target")
+
+    def approve(self):
+        context = self.bench.context("approval", "approve", reason={"kind": "manual", "by": "ana"})
+        report = publish(context, gather(context, ["quality"], [self.version]))
+        about = {"name": FLOW, "version": self.version.version, "digest": self.version.digest}
+        until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        request = ask(
+            self.store,
+            Request(
+                workflow=FLOW,
+                run="run-1",
+                phase="approval",
+                evidence=report.digest,
+                report=report.uri,
+                models=(about,),
+                asked=now(),
+                until=until,
+            ),
+        )
+        said = Decision(
+            choice="approved", user="rita", name="Rita", reason="it holds", evidence=report.digest, via="rest"
+        )
+        tally = decide(self.store, request, said)
+        details = {"approved": True, "decisions": tally.to_list(), "models": [about], "request": request.digest}
+        note(context, started=now(), summary="Approved.", details=details)
+
+    def send(self, rows, request_id):
+        body = {"dataframe_split": {"columns": list(rows.columns), "data": rows.to_numpy().tolist()}}
+        address = f"{self.fleet.url}/{FLOW}/production/invocations"
+        answer = self.fleet.client.post(address, json=body, headers={"X-Request-Id": request_id})
+        return answer.raise_for_status().json()["predictions"]
+
+    def logged(self, request_id):
+        """Wait until the log has a request: it is written once a second."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                return find_request(self.store, request_id)
+            except DataError:
+                time.sleep(0.2)
+        return find_request(self.store, request_id)
+
+    def monitor(self, run_id="monitor__1", **checks):
+        """Let the monitor look at what was answered so far, and decide."""
+        spec = MonitorSpec(checks=checks or {"data_drift": {}}, policy={"minimum_rows": 5}, window={"rows": 500})
+
+        def run(phase, **inputs):
+            context = self.bench.context(phase, f"monitor.{phase}", run_id=run_id)
+            given = {name: [ref] for name, ref in inputs.items() if ref is not None}
+            return run_phase(spec, given, context).outcome
+
+        window = run("window").outputs
+        check = run("check", **window)
+        return run("decide", report=check.outputs["report"], **window)
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory):
+    made = Fleet(tmp_path_factory.mktemp("audit"))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def story(fleet):
+    made = Story(fleet)
+    made.answers = made.send(made.rows.head(20), "asked-1")
+    made.logged("asked-1")
+    made.monitor()
+    return made
+
+
+@pytest.fixture
+def harmed(story):
+    """Change or remove files of the store, and put them back afterwards."""
+
+    @contextmanager
+    def harm(key, content=None):
+        path = story.store.files.path(key)
+        before = path.read_bytes()
+        if content is None:
+            path.unlink()
+        else:
+            path.write_bytes(content(before))
+        try:
+            yield
+        finally:
+            path.write_bytes(before)
+
+    return harm
