@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import DataError
-from mlops_provider.runtime.predictions import FEATURE_PREFIX, is_sound, log_hours
+from mlops_provider.runtime.predictions import FEATURE_PREFIX, hour_name, is_sound, log_hours
 from mlops_provider.runtime.sql import literal
 from mlops_provider.runtime.table import connect
 from mlops_provider.store.services import list_service_names
@@ -68,7 +68,7 @@ def find_request(
         found for found in list_service_names(store) if workflow in {"", found[0]} and environment in {"", found[1]}
     ]
     for service in services:
-        search = _Search(store, *service, request_id, f"day={since:%Y-%m-%d}/hour={since:%H}" if since else "")
+        search = _Search(store, *service, request_id, hour_name(since) if since else "")
         rows = search.run()
         files, unreadable = files + search.files, [*unreadable, *search.unreadable]
         if rows:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import MlopsError, StoreError
 from mlops_provider.refs import DatasetRef
 from mlops_provider.runtime.audit.trail import Flaws, Link
-from mlops_provider.runtime.monitor.decide import read_decisions
+from mlops_provider.runtime.monitor.decisions import newest_first, time_of
 from mlops_provider.runtime.sql import literal
 from mlops_provider.runtime.table import connect, scan
 from mlops_provider.store.store import MANIFEST
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 _KEPT = ("id", "at", "status", "breach", "actions", "why", "window", "report")
 
+_SLACK = timedelta(days=7)
+"""By how much decisions may be out of order: those of a backfill are written late."""
+
 
 def monitored(store: Store, row: LoggedRow) -> Link:
     """Give the decisions about windows that reach over the moment of a prediction; each says whether the row is in it.
@@ -29,9 +34,9 @@ def monitored(store: Store, row: LoggedRow) -> Link:
     import json
 
     flaws, found = Flaws(), []
-    for decision in read_decisions(store, row.workflow, row.environment):
+    for decision in _since(store, row.workflow, row.environment, row.ts):
         uri = decision.get("window")
-        if not uri or decision["at"] < row.ts.isoformat():
+        if not uri:
             continue
 
         def look(uri: str = uri, decision: dict[str, Any] = decision) -> None:
@@ -51,14 +56,14 @@ def monitored(store: Store, row: LoggedRow) -> Link:
 def incidents(store: Store, workflow: str, environment: str, since: datetime, later: list[dict[str, Any]]) -> Link:
     """Give what was done since: decisions with actions, and states that took a version back or stopped the service."""
     try:
-        decisions = read_decisions(store, workflow, environment)
+        decisions = _since(store, workflow, environment, since)
     except (MlopsError, ValueError, KeyError) as err:
         said = f"the monitoring history cannot be read: {err}"
         return Link(name="incidents", state="damaged", says=said, wrong=(said,))
     acted = [
         {"at": each["at"], "what": ", ".join(each["actions"]), "why": each["why"], "by": "monitor"}
         for each in decisions
-        if each["actions"] and each["at"] >= since.isoformat()
+        if each["actions"]
     ]
     undone = [
         {"at": each["at"], "what": each["action"], "why": each["reason"], "by": each["by"]}
@@ -69,6 +74,13 @@ def incidents(store: Store, workflow: str, environment: str, since: datetime, la
     if not events:
         return Link(name="incidents", state="none", says="Nothing was done about it since.")
     return Link(name="incidents", says=f"{len(events)} since that moment.", data={"events": events})
+
+
+def _since(store: Store, workflow: str, environment: str, moment: datetime) -> list[dict[str, Any]]:
+    """Give the decisions after a moment, oldest first; much earlier ones are not read."""
+    newest = (decision for _, decision in newest_first(store, workflow, environment))
+    found = takewhile(lambda each: time_of(each) >= moment - _SLACK, newest)
+    return [each for each in found if time_of(each) >= moment][::-1]
 
 
 def _inside(store: Store, window: DatasetRef, row: LoggedRow) -> bool | None:

@@ -50,8 +50,8 @@ def sentence(found: SingleExplanation) -> str:
             "at a time: contributions do not add up where features act together."
         )
     return (
-        f"On average over the baseline the model says {found.base:.4g} for {found.output}, here {found.total:.4g}: the "
-        "contributions of all features make the difference."
+        f"On average over the baseline the model says {found.base:.4g} ({found.unit}) for {found.output}, here "
+        f"{found.total:.4g}: the contributions of all features make the difference."
     )
 
 
