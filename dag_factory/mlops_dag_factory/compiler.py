@@ -88,7 +88,7 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
     window = ReadWindowOperator(task_id="window", **common, **options)
     given = {name: [("window", name)] for name in ("window", "due", "profile")}
     check = CheckWindowOperator(task_id="check", inputs=given, **common, **options)
-    inputs = {"window": [("window", "window")], "report": [("check", "report")]}
+    inputs = {"window": [("window", "window")], "due": [("window", "due")], "report": [("check", "report")]}
     decide = DecideActionOperator(task_id="decide", inputs=inputs, **common, **options)
     window >> check >> decide
     for action in monitor.actions:

@@ -35,9 +35,14 @@ _ONLY = {
 
 
 def notices(workflow: Workflow, name: str, own: Iterable[NotifySpec], *, kind: str) -> dict[str, Any]:
-    """Give the callbacks of a task: `name` is the phase's, `own` its own notices, `kind` its type."""
+    """Give the callbacks of a task: `name` is the phase's, `own` its own notices, `kind` its type.
+
+    Who is told of breaches is told, too, when the model that a breach asked for is not good enough.
+    """
     specs = [*workflow.notify, *workflow.defaults.notify, *own]
-    if not specs:
+    monitor = workflow.monitor
+    watching = monitor.notify if monitor and kind == "evaluate" and "retrain" in monitor.actions else []
+    if not specs and not watching:
         return {}
     told: dict[str, dict[str, list[Any]]] = {}
     for spec in specs:
@@ -47,12 +52,23 @@ def notices(workflow: Workflow, name: str, own: Iterable[NotifySpec], *, kind: s
             if kind in _ONLY.get(event, {kind}):
                 for moment in _moments(event, kind):
                     told.setdefault(moment, {}).setdefault(event, []).extend(resolve(workflow, spec.to, event))
+    asked = resolve(workflow, watching, "blocked")
+    for moment in _MOMENTS["blocked"] if asked else ():
+        told.setdefault(moment, {})
     if not told:
         return {}
     from mlops_provider.notifications.phase_events import PhaseEventNotifier
 
     return {
-        _CALLBACKS[moment]: [PhaseEventNotifier(workflow=workflow.workflow, phase=name, moment=moment, to=to)]
+        _CALLBACKS[moment]: [
+            PhaseEventNotifier(
+                workflow=workflow.workflow,
+                phase=name,
+                moment=moment,
+                to=to,
+                asked=[target for target in asked if target not in to.get("blocked", ())],
+            )
+        ]
         for moment, to in told.items()
         if moment in _CALLBACKS
     }

@@ -57,6 +57,12 @@ def bench(tmp_path):
     return Bench(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def shared_bench(tmp_path_factory):
+    """Give a bench that the tests of a module share: a new registry takes seconds."""
+    return Bench(tmp_path_factory.mktemp("bench"))
+
+
 @pytest.fixture(scope="session")
 def s3_address():
     """Start a real S3 API on this machine: moto's server, spoken to over HTTP."""

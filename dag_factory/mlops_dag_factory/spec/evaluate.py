@@ -88,6 +88,12 @@ class EvaluateSpec(CheckpointSpec):
         default="champion", description="Model to compare with on the same rows."
     )
     name: str = Field(default="", description="Name in the registry of the champion; default: the workflow's id.")
+    drifted_window: Literal["better", "not_worse", "off"] = Field(
+        default="better",
+        description="Of a model that the monitor asked for, beside the gates: on the labelled rows of the window that "
+        "broke, which it has not learnt, its gain over the champion must have a 95 % interval above 0 (better), or one "
+        "that reaches 0 (not_worse), in the metric whose gate broke or the first usual one; off: nobody looks.",
+    )
     slices: Literal["auto", "none"] | SlicesSpec = Field(
         default="auto", description="auto: the worst slices are found among all features; none; or where to look."
     )

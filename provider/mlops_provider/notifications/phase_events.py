@@ -28,15 +28,19 @@ class PhaseEventNotifier(BaseNotifier):
     `moment` is started, succeeded, failed, skipped or waiting; a phase that a verdict stops is blocked, whether it
     failed or was skipped for it; a release that failed and was undone is rolled back. `to` maps events to targets:
     HTTP connections that take JSON, maps of `conn_id` and the only `user` whom it reaches, or maps of `notifier` and
-    `arguments`. A target that fails is logged and keeps neither the phase nor the others from going on.
+    `arguments`; `asked` are those told as well that a phase is blocked, in a run that a monitor asked for. A target
+    that fails is logged and keeps neither the phase nor the others from going on.
     """
 
-    def __init__(self, *, workflow: str, phase: str, moment: str, to: Mapping[str, Sequence[Any]]) -> None:
+    def __init__(
+        self, *, workflow: str, phase: str, moment: str, to: Mapping[str, Sequence[Any]], asked: Sequence[Any] = ()
+    ) -> None:
         super().__init__()
         self.workflow = workflow
         self.phase = phase
         self.moment = moment
         self.to = to
+        self.asked = asked
 
     def notify(self, context: Context) -> None:
         """Send the message of each event to its targets."""
@@ -57,7 +61,8 @@ class PhaseEventNotifier(BaseNotifier):
                 "at": _now(),
             }
             invitation = getattr(context["task"], "invitation", None) if self.moment == "waiting" else None
-            for target in self.to.get(event, ()):
+            asked = self.asked if self.asked and event == "blocked" and _by_monitor(context) else ()
+            for target in (*self.to.get(event, ()), *asked):
                 user = str(target.get("user", "")) if isinstance(target, dict) else ""
                 self._tell(target, {**message, **invitation(user)} if invitation else message, context)
 
@@ -97,6 +102,13 @@ def deliver(target: Any, message: Mapping[str, Any], context: Context) -> None:
         raise MlopsError(f"'{target['notifier']}' is not an Airflow notifier")
     scope: Any = {**context, "message": dict(message)}
     notifier(**target.get("arguments", {}))(scope)
+
+
+def _by_monitor(context: Context) -> bool:
+    """Say whether a monitor asked for the run."""
+    from mlops_provider.operators.phase import run_reason
+
+    return "monitor" in (run_reason(context).get("payload") or {})
 
 
 def _now() -> str:

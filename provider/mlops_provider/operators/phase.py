@@ -168,9 +168,13 @@ def run_context(operator: Any, context: Context) -> RunContext:
 
 
 def run_reason(context: Context) -> dict[str, Any]:
-    """Say why the run exists: the payload of the asset event that triggered it, or how and by whom it was started."""
+    """Say why the run exists: the payload of the asset event that triggered it, or how and by whom it was started.
+
+    Of several events, that of a monitor counts: data arrives all the time, a breach is why this run is looked at.
+    """
     dag_run = context["dag_run"]
-    for event in dag_run.consumed_asset_events:
+    events = list(dag_run.consumed_asset_events)
+    for event in sorted(events, key=lambda event: "monitor" not in (event.extra or {})):
         source = f"{event.source_dag_id}/{event.source_run_id}" if event.source_dag_id else ""
         return {"kind": "asset", "asset": event.asset.uri, "source": source, "payload": event.extra}
     return {"kind": str(dag_run.run_type.value), "by": dag_run.triggering_user_name or ""}

@@ -103,16 +103,33 @@ class PhaseRendering:
 
 
 def add_names(operator: PhaseRendering, context: Context) -> None:
-    """Put `params`, `parameters`, `phases` and `item` of a phase into its context."""
+    """Put `params`, `parameters`, `phases`, `reason` and `item` of a phase into its context."""
     scope: MutableMapping[str, Any] = context
     if not isinstance(scope["params"], Parameters):
         scope["params"] = scope["parameters"] = Parameters(context, operator.asked)
     scope["phases"] = PhaseOutputs(context, operator.prefix)
+    scope["reason"] = Reason(context)
     if operator.item is not None:
         scope["item"] = operator.item
     for values in operator.overrides:
         rendered = operator.render_template(dict(values), context)
         scope["params"] = scope["parameters"] = rendered
+
+
+class Reason:
+    """What `reason` means in Jinja: `reason.window`, `reason.why` … of a run that a monitor asked for, else nothing."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        """Give a part of what the asset event says; '' where the run has another reason."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        from mlops_provider.operators.phase import run_reason
+
+        payload = run_reason(self._context).get("payload")
+        return payload.get(name, "") if isinstance(payload, dict) else ""
 
 
 class PhaseOutputs:

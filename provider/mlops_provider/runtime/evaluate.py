@@ -10,6 +10,7 @@ from mlops_provider.runtime import tracking
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.champion import ask_champion, champion_ref, judged_against
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
+from mlops_provider.runtime.drifted_window import judge_drifted_window
 from mlops_provider.runtime.evaluation import Evaluation, EvidentlyPage, write_report
 from mlops_provider.runtime.iterations.section import TITLE, section
 from mlops_provider.runtime.judgement import Judgement, require_asked, worst_in_gates
@@ -42,7 +43,8 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
         own = measure_own(config, context, frame, models)
         measured = measured.joined(own)
         judgement = Judgement(measured, champion.note, context.parameters, worst, own.metrics)
-        verdict = Verdict.of(judgement.rules(config.gates))
+        drifted = judge_drifted_window(config, context, model, ref)
+        verdict = Verdict.of([*judgement.rules(config.gates), *([drifted.rule] if drifted else [])])
         found = Evaluation(
             answers=answers,
             frame=frame,
@@ -58,6 +60,9 @@ def run(config: EvaluateSpec, inputs: Inputs, context: RunContext) -> Outcome:
         html, since = section(context, config, inputs, **told)
         if html:
             found = replace(found, sections=(f"<h2>{TITLE}</h2>{html}",), more={"since_last_good": since})
+        if drifted:
+            more = {**found.more, "drifted_window": drifted.numbers}
+            found = replace(found, sections=(drifted.section(), *found.sections), more=more)
         summary = (
             f"{_new(answers)}{measured.to_markdown(champion.note)}\n{verdict.to_markdown()}{found.slices.to_markdown()}"
         )

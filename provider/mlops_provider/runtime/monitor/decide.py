@@ -38,6 +38,7 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:
     content = json.loads((store.open(report).folder / "report.json").read_bytes())
     about = {
         "window": next((ref.uri for ref in inputs.get("window", [])), ""),
+        "due": next((ref.uri for ref in inputs.get("due", [])), ""),
         "report": report.uri,
         "version": _version(store, inputs),
     }
@@ -124,6 +125,7 @@ def _outcome(entry: dict[str, Any]) -> Outcome:
         "rules": entry["rules"],
         "metrics": entry["metrics"],
         "window": entry["window"],
+        "due": entry.get("due", ""),
         "report": entry["report"],
         "monitor": entry["id"],
     }

@@ -111,3 +111,9 @@ def digits(bench):
 @pytest.fixture
 def watched(bench):
     return lambda *args, **kwargs: Watched(bench, *args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def shared_watched(shared_bench):
+    """Give services that the tests of a module share."""
+    return lambda *args, **kwargs: Watched(shared_bench, *args, **kwargs)
