@@ -8,8 +8,9 @@ from mlops_provider.refs import DatasetRef, ReportRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.monitor.drift import check_drift
 from mlops_provider.runtime.monitor.findings import Findings
+from mlops_provider.runtime.monitor.known_names import require_known
 from mlops_provider.runtime.monitor.look import Look
-from mlops_provider.runtime.monitor.performance import check_performance, require_known
+from mlops_provider.runtime.monitor.performance import check_performance
 from mlops_provider.runtime.monitor.quality import check_quality
 from mlops_provider.runtime.monitor.report import write_report
 from mlops_provider.runtime.monitor.service import check_service

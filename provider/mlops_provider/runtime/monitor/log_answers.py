@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.metrics import measurable
 from mlops_provider.runtime.metrics.table import METRICS
+from mlops_provider.runtime.predictions import FEATURE_PREFIX
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +51,20 @@ def answers_of(signature: Signature, rows: pd.DataFrame) -> Answers:
         query=query,
         time=time,
     )
+
+
+def data_of(signature: Signature, rows: pd.DataFrame) -> pd.DataFrame:
+    """Give rows of the log as a model's data has them: features and truth by their names, in the rows' order."""
+    features = [name for name in rows.columns.astype(str) if name.startswith(FEATURE_PREFIX)]
+    frame = rows[features].rename(columns=lambda name: str(name).removeprefix(FEATURE_PREFIX)).reset_index(drop=True)
+    if signature.query:
+        frame[signature.query] = rows["request_id"].to_numpy()
+    if signature.timestamp and signature.timestamp not in frame:
+        frame[signature.timestamp] = rows["ts"].to_numpy()
+    truth = _values(signature, rows["truth"])
+    for place, name in enumerate(signature.targets()):
+        frame[name] = truth[:, place] if signature.labels else truth
+    return frame
 
 
 def class_probabilities(signature: Signature, predicted: Array, probability: pd.Series[Any]) -> Array | None:

@@ -2,67 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlops_provider.exceptions import ExpressionError
+from mlops_provider.exceptions import MlopsError
 from mlops_provider.expressions import Expression
 from mlops_provider.runtime.intervals import intervals
 from mlops_provider.runtime.metrics import usual
 from mlops_provider.runtime.monitor.business import measure_business
-from mlops_provider.runtime.monitor.log_answers import answers_of, measured_by_log
-from mlops_provider.runtime.monitor.measures import ENDS, Measures
+from mlops_provider.runtime.monitor.estimated import estimate_performance
+from mlops_provider.runtime.monitor.fairness_drift import BEFORE as FAIRNESS
+from mlops_provider.runtime.monitor.fairness_drift import measure_fairness_drift
+from mlops_provider.runtime.monitor.importance_drift import (
+    CORRELATION,
+    judge_importance,
+    measure_importance_drift,
+)
+from mlops_provider.runtime.monitor.known_names import own_names
+from mlops_provider.runtime.monitor.log_answers import answers_of, data_of, measured_by_log
+from mlops_provider.runtime.monitor.measures import Measures
+from mlops_provider.runtime.monitor.performance_found import Performance
 from mlops_provider.runtime.monitor.performance_section import performance_section
-from mlops_provider.runtime.monitor.segment_performance import WORST, Segment, add_worst, measure_segments
-from mlops_provider.runtime.monitor.service import SERVICE
-from mlops_provider.runtime.predictions import FEATURE_PREFIX
-from mlops_provider.runtime.slices import SliceSearch, find_slices
+from mlops_provider.runtime.monitor.reference import Reference
+from mlops_provider.runtime.monitor.segment_performance import WORST, add_worst, measure_segments
+from mlops_provider.runtime.slices import find_slices
+from mlops_provider.verdicts import RuleResult
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_dag_factory.spec.monitor import MonitorSpec
-    from mlops_provider.runtime.answers import Answers
     from mlops_provider.runtime.monitor.findings import Findings
     from mlops_provider.runtime.monitor.look import Look
-    from mlops_provider.store.models import Signature
-
-CHECKED = ("rows", "labelled", "coverage", "missing_share", "drift_share", "prediction_drift")
-
-
-@dataclass(slots=True)
-class Performance:
-    """What was found; `answers` and `rows` are the labelled ones, None where they are too few."""
-
-    measures: Measures
-    wants_labels: bool = False
-    labelled: int = 0
-    answers: Answers | None = None
-    rows: pd.DataFrame | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    undefined: dict[str, str] = field(default_factory=dict)
-    segments: list[Segment] = field(default_factory=list)
-    slices: SliceSearch = field(default_factory=SliceSearch)
-    business: dict[str, float | None] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form."""
-        return {
-            "labelled": self.labelled,
-            "metrics": self.metrics,
-            "intervals": {
-                name: self.measures.intervals[name] for name in self.metrics if name in self.measures.intervals
-            },
-            "undefined": self.undefined,
-            "business": self.business,
-            "segments": [one.to_dict() for one in self.segments],
-            "slices": self.slices.to_dict(),
-        }
 
 
 def check_performance(look: Look, found: Findings) -> None:
     """Measure what can be measured and judge the gates; what cannot is not applicable, with the reason."""
-    checks, signature = look.config.checks, look.signature
+    checks = look.config.checks
     performance = Performance(Measures(dict(found.metrics)), wants_labels=look.config.labels is not None)
     _take_labelled(look, performance)
     arrived = {"labelled": float(performance.labelled), "coverage": look.about.coverage}
@@ -70,31 +42,17 @@ def check_performance(look: Look, found: Findings) -> None:
     performance.measures.found |= arrived
     _measure(look, performance)
     _measure_parts(look, performance)
-    measure_business(look, found, performance.measures, _names(look.config, signature))
+    reference = Reference(look)
+    if checks.estimate:
+        performance.estimated = estimate_performance(look, reference, performance.measures)
+    _measure_fairness(look, reference, performance, found)
+    _measure_importance(look, reference, performance, found)
+    measure_business(look, found, performance.measures, own_names(look.config, look.signature))
     performance.business = {name: performance.measures.found.get(name) for name in checks.business}
     found.rules += [performance.measures.judge(gate) for gate in checks.performance]
     found.metrics |= _kept(look, performance)
     found.more["performance"] = performance.to_dict()
     found.sections.append(performance_section(performance))
-
-
-def require_known(config: MonitorSpec, signature: Signature) -> None:
-    """Raise ExpressionError for a gate on something that the monitor never measures."""
-    plain = sorted({*_names(config, signature), *config.checks.business})
-    names = {*plain, *(f"{name}.{end}" for name in plain for end in ENDS)}
-    for gate in (*config.checks.performance, *config.checks.service):
-        for name in Expression.parse(gate).names():
-            if name not in names:
-                raise ExpressionError(
-                    gate, f"the monitor does not measure '{name}'", hint=f"it measures: {', '.join(plain)}"
-                )
-
-
-def _names(config: MonitorSpec, signature: Signature) -> set[str]:
-    """Give the names that gates may read, the workflow's own aside."""
-    measured = measured_by_log(signature)
-    worst = [f"{WORST}.{name}" for name in measured] if config.segments else []
-    return {*measured, *worst, *SERVICE, *CHECKED}
 
 
 def _take_labelled(look: Look, performance: Performance) -> None:
@@ -104,7 +62,7 @@ def _take_labelled(look: Look, performance: Performance) -> None:
         performance.answers, performance.rows = answers_of(look.signature, rows), rows
         return
     why = look.not_judged or f"{len(rows)} labels have arrived, {least} are needed"
-    missing = [*measured_by_log(look.signature), WORST]
+    missing = [*measured_by_log(look.signature), WORST, FAIRNESS, CORRELATION]
     performance.measures.missing |= dict.fromkeys(missing, why)
 
 
@@ -141,11 +99,43 @@ def _measure_parts(look: Look, performance: Performance) -> None:
         performance.segments, missing = measure_segments(answers, rows, look.config.segments, names)
         performance.undefined |= missing
         add_worst(performance.segments, names, performance.measures)
-    features = [column for column in rows.columns.astype(str) if column.startswith(FEATURE_PREFIX)]
-    frame = rows[features].rename(columns=lambda name: name.removeprefix(FEATURE_PREFIX)).reset_index(drop=True)
-    if answers.signature.query:
-        frame[answers.signature.query] = rows["request_id"].to_numpy()
+    frame = data_of(answers.signature, rows).drop(columns=answers.signature.targets())
     performance.slices = find_slices(answers, frame, "auto")
+
+
+def _measure_fairness(look: Look, reference: Reference, performance: Performance, found: Findings) -> None:
+    check, answers, rows = look.config.checks.fairness, performance.answers, performance.rows
+    if check is None or answers is None or rows is None:
+        return
+    try:
+        performance.fairness = measure_fairness_drift(check, reference, answers, rows, performance.measures)
+    except MlopsError as err:
+        _lost(FAIRNESS, err, performance, found)
+
+
+def _measure_importance(look: Look, reference: Reference, performance: Performance, found: Findings) -> None:
+    check, rows = look.config.checks.importance, performance.rows
+    if check is None:
+        return
+    if rows is None:
+        why = performance.measures.missing[CORRELATION]
+        found.rules.append(RuleResult(rule="importance", result="not_applicable", why=why))
+        return
+    try:
+        performance.importance = measure_importance_drift(check, look.signature, reference, rows)
+    except MlopsError as err:
+        _lost(CORRELATION, err, performance, found)
+        return
+    correlation = performance.importance.correlation
+    if correlation is not None:
+        performance.measures.add({CORRELATION: correlation}, performance.importance.rows)
+    found.rules.append(judge_importance(check, performance.importance))
+
+
+def _lost(name: str, err: MlopsError, performance: Performance, found: Findings) -> None:
+    """Say that something could not be measured at all: a warning, which loses no other check."""
+    performance.measures.missing[name] = err.message
+    found.rules.append(RuleResult(rule=name, result="warned", why=f"it could not be measured: {err.message}"))
 
 
 def _kept(look: Look, performance: Performance) -> dict[str, float]:

@@ -8,20 +8,31 @@ from typing import TYPE_CHECKING
 from mlops_provider.runtime.evaluation import tables
 from mlops_provider.runtime.evaluation.evaluation import Evaluation
 from mlops_provider.runtime.measurement import Measurement
+from mlops_provider.runtime.monitor.estimate_section import estimate_section
 from mlops_provider.runtime.monitor.segment_performance import MINIMUM_ROWS
 from mlops_provider.runtime.plots.forest import interval
 from mlops_provider.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from mlops_provider.runtime.monitor.performance import Performance
+    from mlops_provider.runtime.monitor.importance_drift import ImportanceDrift
+    from mlops_provider.runtime.monitor.performance_found import Performance
     from mlops_provider.runtime.monitor.segment_performance import Segment
 
 _SEGMENT_METRICS = 3
+_COLUMNS = 10
 
 
 def performance_section(found: Performance) -> str:
     """Write metrics, numbers of the business, segments and slices; nothing where nothing was measured."""
-    parts = [_metrics(found), _business(found), _segments(found), _slices(found)]
+    parts = [
+        _metrics(found),
+        _business(found),
+        estimate_section(found.estimated),
+        _segments(found),
+        _slices(found),
+        _fairness(found),
+        _importance(found.importance),
+    ]
     body = "".join(part for part in parts if part)
     return f"<h2>Performance</h2>{body}" if body else ""
 
@@ -88,3 +99,49 @@ def _slices(found: Performance) -> str:
         slices=found.slices,
     )
     return f"<h3>Where it errs</h3>{tables.slices(evaluation)}"
+
+
+def _fairness(found: Performance) -> str:
+    if not found.fairness:
+        return ""
+    rows = []
+    for one in found.fairness:
+        for metric, gap in one.now.gaps.items() if one.now else ():
+            before = one.before.gaps.get(metric) if one.before else None
+            change = one.changes.get(metric)
+            rows.append([
+                escape(one.column),
+                escape(metric.replace("_", " ")),
+                tables.number(gap.value),
+                f"{tables.number(gap.low)} to {tables.number(gap.high)}",
+                tables.number(before.value if before else None),
+                f"{change:+.3g}" if change is not None else "",
+                escape(gap.said()),
+            ])  # fmt: skip
+    lacking = "".join(f"<li>{escape(one.why)}</li>" for one in found.fairness if one.why)
+    lacking += "".join(
+        f"<li>{escape(metric.replace('_', ' '))}: {escape(why)}</li>"
+        for one in found.fairness
+        for metric, why in (one.now.undefined.items() if one.now else ())
+    )
+    what = next((one.what for one in found.fairness if one.what), "")
+    said = f"<p>Before: {escape(what)}.</p>" if what else ""
+    head = ["column", "metric", "now", "95 % interval", "before", "change", "furthest apart"]
+    listing = tables.table(head, rows, numbers=[2, 3, 4, 5]) if rows else ""
+    return f"<h3>Fairness</h3>{said}{listing}{f'<p>Not measured:</p><ul>{lacking}</ul>' if lacking else ''}"
+
+
+def _importance(found: ImportanceDrift | None) -> str:
+    if found is None:
+        return ""
+    rows = [
+        [escape(one.column), f"{one.before:.1%}", f"{one.now:.1%}", f"{one.now - one.before:+.1%}"]
+        for one in found.columns[:_COLUMNS]
+    ]
+    said = "not defined" if found.correlation is None else f"{found.correlation:.2f}"
+    words = (
+        f"<p>Shares of what {escape(found.scoring)} loses when a column is shuffled, on {found.rows:,} labelled rows; "
+        f"before: {escape(found.what)}. Rank correlation: {said}. Those that moved most:</p>"
+    )
+    listing = tables.table(["column", "before", "now", "change"], rows, numbers=[1, 2, 3])
+    return f"<h3>Importances</h3>{words}{listing}"

@@ -17,8 +17,8 @@ from mlops_dag_factory.spec.monitor import MonitorSpec
 from mlops_provider.exceptions import ConfigError, DataError, ExpressionError
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.intervals import intervals
+from mlops_provider.runtime.monitor.known_names import require_known
 from mlops_provider.runtime.monitor.log_answers import answers_of, measured_by_log
-from mlops_provider.runtime.monitor.performance import require_known
 from mlops_provider.runtime.monitor.segment_performance import measure_segments
 from mlops_provider.runtime.one_number import one_number
 from mlops_provider.runtime.table import connect, seal
@@ -248,3 +248,13 @@ def test_a_gate_on_a_part_that_is_not_looked_at_is_a_mistake():
     with pytest.raises(ExpressionError, match=r"does not measure 'worst_segment\.mae'"):
         require_known(spec, signature)
     require_known(MonitorSpec(segments=["region"], checks=spec.checks), signature)
+
+
+def test_numbers_have_no_estimate(diabetes):
+    diabetes.log(diabetes.rows)
+
+    _, outcome, _ = diabetes.look(checks={"performance": ["estimated_mae <= 10"]})
+
+    assert outcome.verdict.status == "vacuous"
+    why = "performance of a regression cannot be estimated: it gives no probabilities"
+    assert rule(outcome, "estimated_mae <= 10").why == why
