@@ -28,6 +28,7 @@ COMMANDS = {
     "services": f"{_PACKAGE}.services:services",
     "audit": f"{_PACKAGE}.audit:audit",
     "explain": f"{_PACKAGE}.explain:explain",
+    "monitor": f"{_PACKAGE}.monitor:monitor",
     "approve": f"{_PACKAGE}.approve:approve",
     "rollback": f"{_PACKAGE}.rollback:rollback",
 }

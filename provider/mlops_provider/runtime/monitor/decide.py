@@ -89,8 +89,14 @@ def _decide(
         "decided_by": decision.decided_by,
         "held": list(decision.held),
         "rules": [rule for rule in verdict["rules"] if rule["result"] == "failed"],
+        "checked": [rule["rule"] for rule in verdict["rules"]],
+        "limits": [
+            {name: rule[name] for name in ("rule", "result", "value", "threshold")}
+            for rule in verdict["rules"]
+            if rule["value"] is not None and rule["threshold"] is not None
+        ],
         "metrics": content["metrics"],
-        "policy": config.policy.model_dump(mode="json"),
+        "policy": {**config.policy.model_dump(mode="json"), "of": config.policy.among},
         "on_breach": list(config.actions),
         "silences": [one.to_dict() for one in around.silences],
         "state": decision.state.to_dict(),
