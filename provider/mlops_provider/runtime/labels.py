@@ -72,7 +72,7 @@ class Labels(Protocol):
 
 def truth_type(signature: Signature) -> str:
     """Give DuckDB's type of what a model answers."""
-    kind = SQL_TYPES[signature.target_type]
+    kind = SQL_TYPES[signature.answer_type]
     return f"{kind}[]" if signature.task == "multilabel" else kind
 
 
@@ -122,11 +122,11 @@ def arrived_labels(
 
 def _truth(signature: Signature, outcomes: list[str]) -> tuple[str, str]:
     """Give the SQL of the outcome, and of 'it has arrived'."""
-    kind = SQL_TYPES[signature.target_type]
+    kind = SQL_TYPES[signature.answer_type]
     cast = [f"TRY_CAST({identifier(name)} AS {kind})" for name in outcomes]
     if signature.task == "multilabel":
         return f"[{', '.join(cast)}]", "len(list_filter(truth, lambda each: each IS NULL)) = 0"
-    return cast[0], "isfinite(truth)" if signature.target_type == "float" else "truth IS NOT NULL"
+    return cast[0], "isfinite(truth)" if signature.answer_type == "float" else "truth IS NOT NULL"
 
 
 def _last(key: str) -> str:

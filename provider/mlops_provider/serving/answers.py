@@ -53,7 +53,7 @@ def description(name: str, served: ServedModel) -> dict[str, Any]:
         for feature in signature.features
     ]
     shape = [-1, len(signature.labels)] if signature.labels else [-1]
-    outputs: list[dict[str, Any]] = [{"name": "predict", "datatype": _NAMES[signature.target_type], "shape": shape}]
+    outputs: list[dict[str, Any]] = [{"name": "predict", "datatype": _NAMES[signature.answer_type], "shape": shape}]
     if signature.classes:
         outputs.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, len(signature.classes)]})
     return {

@@ -80,6 +80,11 @@ class Signature:
         return list(self.labels) or [self.target]
 
     @property
+    def answer_type(self) -> FeatureType:
+        """The type of answers and of true values: numbers are predicted with fractions, whole as the target may be."""
+        return self.target_type if self.task in {"classification", "multilabel"} else "float"
+
+    @property
     def kind(self) -> Kind:
         """Which metrics apply: the task, of a classification whether it has two classes or more."""
         if self.task == "classification":

@@ -157,9 +157,8 @@ class Scorer:
         if signature.labels:
             columns = {f"prediction_{label}": pa.array(predictions[:, i]) for i, label in enumerate(signature.labels)}
         else:
-            kind = {"float": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}.get(signature.target_type)
-            kind = pa.float64() if not signature.classes else kind or pa.string()
-            columns = {"prediction": pa.array(predictions.tolist(), kind)}
+            kind = {"float": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}.get(signature.answer_type)
+            columns = {"prediction": pa.array(predictions.tolist(), kind or pa.string())}
         if signature.classes:
             columns["probability"] = pa.nulls(len(predictions), pa.float64())
             if probabilities is not None:

@@ -108,6 +108,20 @@ def test_numbers_are_measured_too(diabetes):
     assert [rule(outcome, gate).result for gate in gates] == ["failed", "passed", "passed"]
 
 
+def test_whole_numbers_are_predicted_with_fractions(trained, tmp_path):
+    random = np.random.default_rng(4)
+    frame = pd.DataFrame({"hour": random.normal(size=600)})
+    frame["target"] = random.poisson(np.exp(0.3 + 0.5 * frame["hour"]))
+    frame.to_csv(tmp_path / "calls.csv", index=False)
+    service = trained(tmp_path / "calls.csv", "sklearn.linear_model.Ridge")
+    service.deliver(service.log(service.rows), service.rows["target"])
+
+    _, outcome, _ = service.look(labels=LABELS, checks={"performance": ["mae <= 5"]})
+
+    expected = metrics.mean_absolute_error(service.rows["target"], service.model.predict(service.rows))
+    assert outcome.metrics["mae"] == pytest.approx(expected)
+
+
 def test_the_business_counts_with_sql_that_needs_no_labels(diabetes):
     diabetes.log(diabetes.rows)
     business = {
