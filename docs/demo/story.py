@@ -55,22 +55,23 @@ class Story:
 
     def tell(self) -> bool:
         """Go through the whole loop; say whether all of it happened."""
-        self.first_release()
+        self.release("1", neurons=12, title="The workflow runs: from data to a served model")
+        self.release("2", neurons=64, title="A larger model is better: it is released, the first one is kept")
         self.quiet_days()
         breach = self.camera_ages()
         self.retraining(breach)
         self.recovery()
         return all(line.true for line in self.lines)
 
-    def first_release(self) -> None:
+    def release(self, version: str, *, neurons: int, title: str) -> None:
         """Run the workflow and answer its approval."""
-        self.title("The workflow runs: from data to a served model")
-        run_id = self.airflow.trigger(DAG, {"neurons": 64})
+        self.title(title)
+        run_id = self.airflow.trigger(DAG, {"neurons": neurons})
         self.approve(run_id)
         run = self.wait(DAG, run_id)
-        self.note("first run", f"{run['state']}, {run['duration']:.0f} s", "Airflow", run["state"] == "success")
-        self.registry("1")
-        self.served("1")
+        self.note(f"run {version}", f"{run['state']}, {run['duration']:.0f} s", "Airflow", run["state"] == "success")
+        self.registry(version)
+        self.served(version)
 
     def quiet_days(self) -> None:
         """Send good pictures; the monitor stays quiet."""
@@ -100,6 +101,8 @@ class Story:
         decision = self.decision(run_id)
         self.note("breach", decision["why"], "Airflow", bool(decision["breach"]))
         self.note("owner told", tasks["notify"]["state"], "Airflow", tasks["notify"]["state"] == "success")
+        self.note("fallback", tasks["fallback"]["state"], "Airflow", tasks["fallback"]["state"] == "success")
+        self.served("1")
         return run_id
 
     def retraining(self, monitor_run: str) -> None:
@@ -112,11 +115,11 @@ class Story:
         self.note("retraining run", reason, "Airflow", run["run_type"] == "asset_triggered" and bool(reason))
         self.approve(run_id)
         run = self.wait(DAG, run_id)
-        self.note("second run", f"{run['state']}, {run['duration']:.0f} s", "Airflow", run["state"] == "success")
+        self.note("run 3", f"{run['state']}, {run['duration']:.0f} s", "Airflow", run["state"] == "success")
         started = [run for run in self.airflow.runs(DAG) if run["run_type"] == "asset_triggered"]
         self.note("retraining runs", str(len(started)), "Airflow", len(started) == 1)
-        self.registry("2")
-        self.served("2")
+        self.registry("3")
+        self.served("3")
 
     def recovery(self) -> None:
         """The same worn camera, the new model."""
