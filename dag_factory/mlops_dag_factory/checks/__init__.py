@@ -14,7 +14,7 @@ from mlops_dag_factory.checks.explanations import check_explained_columns
 from mlops_dag_factory.checks.graph import check_cycles, check_order
 from mlops_dag_factory.checks.groups import check_groups
 from mlops_dag_factory.checks.leaks import check_evaluated_on_training_rows, check_trained_on_test_rows
-from mlops_dag_factory.checks.monitoring import check_labels, check_monitored_service
+from mlops_dag_factory.checks.monitoring import check_labels, check_monitored_service, check_service_names
 from mlops_dag_factory.checks.names import check_names
 from mlops_dag_factory.checks.places import check_places
 from mlops_dag_factory.checks.quotas import check_quotas
@@ -64,6 +64,7 @@ CHECKS = (
     check_schedules,
     check_labels,
     check_monitored_service,
+    check_service_names,
 )
 
 __all__ = ["CHECKS", "check", "check_data", "may_hold_secrets"]

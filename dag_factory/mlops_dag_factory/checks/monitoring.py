@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_dag_factory.errors import Finding
+from mlops_dag_factory.errors import Finding, suggestion
 from mlops_dag_factory.spec.deploy import DeploySpec
 from mlops_dag_factory.spec.ingest import IngestSpec
 from mlops_dag_factory.spec.release import ReleaseSpec
 from mlops_provider.expressions import Expression
+from mlops_provider.runtime.monitor.service_names import LOGGED, QUERIES, SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,27 @@ def _needing(checks: ChecksSpec) -> Iterator[str]:
     if any(name not in checks.business and not name.startswith("estimated_") for name in names):
         yield "performance"
     yield from (field for field in ("fairness", "importance") if getattr(checks, field))
+
+
+def check_service_names(scope: Scope) -> Iterator[Finding]:
+    """Yield names in conditions on the service that nothing measures."""
+    monitor = scope.workflow.monitor
+    if monitor is None or "monitor" in scope.broken:
+        return
+    source = monitor.service
+    known = [*LOGGED, *SERVERS, *((*QUERIES, *source.metrics) if source and source.prometheus else ())]
+    for index, gate in enumerate(monitor.checks.service):
+        for name in Expression.parse(gate).names():
+            if name in known:
+                continue
+            needs = name in QUERIES
+            message = f"'{name}' is asked of Prometheus, and none is named" if needs else f"nothing measures '{name}'"
+            hint = (
+                "service: {prometheus: <connection id>}"
+                if needs
+                else f"{suggestion(name, known)}measured: {', '.join(known)}"
+            )
+            yield Finding(loc=("monitor", "checks", "service", index), code="gate", message=message, hint=hint)
 
 
 def check_monitored_service(scope: Scope) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from mlops_dag_factory.spec.monitoring.baseline import BaselineSpec
 from mlops_dag_factory.spec.monitoring.checks import ChecksSpec
 from mlops_dag_factory.spec.monitoring.data import MonitoredDataSpec
 from mlops_dag_factory.spec.monitoring.policy import PolicySpec
+from mlops_dag_factory.spec.monitoring.service import ServiceSourceSpec
 from mlops_dag_factory.spec.monitoring.window import WindowSpec
 from mlops_dag_factory.spec.phase import NotifierSpec
 
@@ -39,6 +40,9 @@ class MonitorSpec(ParseTimeSpec):
         default_factory=list, description="Features by whose values the window is looked at part by part, too."
     )
     checks: ChecksSpec = Field(description="What is checked.")
+    service: ServiceSourceSpec | None = Field(
+        default=None, description="Where numbers of the service come from that its log does not have."
+    )
     policy: PolicySpec = Field(default=PolicySpec(), description="When a breach leads to action.")
     on_breach: Actions = Field(
         default=["notify"],
@@ -70,6 +74,6 @@ class MonitorSpec(ParseTimeSpec):
         if isinstance(self.data, MonitoredDataSpec):
             if self.labels:
                 raise SpecError("'labels' join the prediction log", hint="data: {target: <column of the outcome>}")
-            if self.checks.service:
+            if self.checks.service or self.service:
                 raise SpecError("'checks.service' is about a service", hint="data: predictions is what it answered")
         return self

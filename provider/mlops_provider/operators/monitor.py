@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from mlops_provider.operators.phase import PhaseOperator
+
+if TYPE_CHECKING:
+    from mlops_dag_factory.spec.monitor import MonitorSpec
 
 
 class ReadWindowOperator(PhaseOperator):
@@ -18,6 +23,14 @@ class CheckWindowOperator(PhaseOperator):
     phase_type = "monitor.check"
     optional_inputs = True
     ui_color = "#fbe8c6"
+
+    def connections(self, config: MonitorSpec | Any) -> dict[str, str]:
+        """Give the address of the Prometheus server that is asked."""
+        if config.service is None or config.service.prometheus is None:
+            return {}
+        from mlops_provider.hooks.prometheus import PrometheusHook
+
+        return {config.service.prometheus: PrometheusHook(config.service.prometheus).address()}
 
 
 class DecideActionOperator(PhaseOperator):

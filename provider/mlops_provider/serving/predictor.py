@@ -37,8 +37,10 @@ class Predictor:
     nothing waits; when many come at once, the model's cost per call is shared among them.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, note: Callable[[int], None] = lambda _: None) -> None:
         self.limits = limits
+        self.note = note
+        """Told how many requests are in work, whenever that changes."""
         self.taken = 0
         self._waiting: list[_Waiting] = []
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="predict")
@@ -53,10 +55,12 @@ class Predictor:
                 headers=((b"retry-after", b"%d" % _RETRY_SECONDS),),
             )
         self.taken += 1
+        self.note(self.taken)
 
     def leave(self) -> None:
         """Take note that a request that was let in is done."""
         self.taken -= 1
+        self.note(self.taken)
 
     async def predict(self, served: ServedModel, inputs: Any, started: float) -> Answer:
         """Predict a small request; 504 when its time is over before its turn comes."""

@@ -93,7 +93,8 @@ def run_server(
         )
     log = PredictionLog(store, dropped=telemetry.dropped) if store else NoPredictionLog()
     shadows, request_log = Shadows(log, telemetry), RequestLog(options.request_log)
-    directory, predictor = Directory(follower, callers), Predictor(options.limits)
+    directory, predictor = Directory(follower, callers), Predictor(options.limits, note=telemetry.in_flight)
+    telemetry.capacity(options.limits.waiting)
     predictions = Predictions(directory, predictor, shadows, log, telemetry, request_log)
     follower.start()
     if look_first:

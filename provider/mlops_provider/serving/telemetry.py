@@ -48,6 +48,15 @@ class Telemetry:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self._in_flight = Gauge(
+            "mlops_requests_in_flight", "Requests in work.", registry=self.registry, multiprocess_mode="livesum"
+        )
+        self._capacity = Gauge(
+            "mlops_requests_capacity",
+            "Requests that may be in work at once.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self._active: dict[str, set[tuple[str, str, str, str]]] = {}
         self._children = cache(self._find)
 
@@ -73,6 +82,14 @@ class Telemetry:
             counted.inc(rows)
         if errors:
             errors.inc()
+
+    def capacity(self, requests: int) -> None:
+        """Say how many requests this process takes at once."""
+        self._capacity.set(requests)
+
+    def in_flight(self, requests: int) -> None:
+        """Say how many requests are in work in this process."""
+        self._in_flight.set(requests)
 
     def dropped(self, rows: int) -> None:
         """Count predictions that were not logged."""
@@ -106,24 +123,34 @@ class Telemetry:
     def text(self) -> bytes:
         """Give all metrics as text."""
         if not self.folder:
-            return generate_latest(self.registry) + _memory([os.getpid()])
+            return generate_latest(self.registry) + _process([os.getpid()])
         from prometheus_client.multiprocess import MultiProcessCollector
 
         summed = CollectorRegistry()
         MultiProcessCollector(summed, path=self.folder)  # type: ignore[no-untyped-call]
         pids = {int(file.stem.rpartition("_")[2]) for file in Path(self.folder).glob("*_*.db")}
-        return generate_latest(summed) + _memory(pids)
+        return generate_latest(summed) + _process(pids)
 
 
-def _memory(pids: Iterable[int]) -> bytes:
-    """Give the resident memory of some processes together, under the name that every Prometheus client gives it.
+def _process(pids: Iterable[int]) -> bytes:
+    """Give memory and processor time of some processes together, under the names that every Prometheus client gives.
 
     Nothing where there is no /proc; processes that have ended do not count.
     """
-    total = 0
+    page, tick = resource.getpagesize(), os.sysconf("SC_CLK_TCK")
+    memory, seconds = 0, 0.0
     for pid in pids:
         with suppress(OSError, ValueError, IndexError):
-            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-    name = "process_resident_memory_bytes"
-    said = f"# HELP {name} Resident memory of all workers.\n# TYPE {name} gauge\n{name} {total}\n"
-    return said.encode() if total else b""
+            memory += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page
+            times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            seconds += (int(times[11]) + int(times[12])) / tick  # user and system: fields 14 and 15 of the line
+    if not memory:
+        return b""
+    return (
+        _line("process_resident_memory_bytes", "gauge", "Resident memory of all workers.", memory)
+        + _line("process_cpu_seconds_total", "counter", "Processor time of all workers.", round(seconds, 2))
+    ).encode()
+
+
+def _line(name: str, kind: str, what: str, value: float) -> str:
+    return f"# HELP {name} {what}\n# TYPE {name} {kind}\n{name} {value}\n"

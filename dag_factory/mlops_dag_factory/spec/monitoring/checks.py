@@ -42,7 +42,12 @@ class ChecksSpec(Spec):
     )
     fairness: FairnessCheck | None = Field(default=None, description="Drift of how groups of people are treated.")
     importance: ImportanceCheck | None = Field(default=None, description="Drift of what the model looks at.")
-    service: list[Gate] = Field(default_factory=list, description="Conditions on latency_p95_ms, error_rate, requests.")
+    service: list[Gate] = Field(
+        default_factory=list,
+        description="Conditions on requests, requests_per_s, error_rate, latency_p50_ms, latency_p95_ms, "
+        "latency_p99_ms (of the log), saturation, memory_mb, servers (of the servers), and with `service.prometheus` "
+        "refused_per_s, cpu_cores, log_dropped_per_s and the names in `service.metrics`.",
+    )
 
     @model_validator(mode="after")
     def _any(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from mlops_provider.refs import ReportRef
@@ -24,7 +24,8 @@ class About:
 
     `rows` counts all, `answered` those with an answer, each request once, `again` the others that were answered once
     more later; `kept` are published as rows. `due` are the answered rows of the stretch whose labels are due,
-    `labelled` those of them that have one, `labelled_kept` what is published of these. `why` says why there is nothing.
+    `labelled` those of them that have one, `labelled_kept` what is published of these. `why` says why there is nothing;
+    `service` is how all requests of it were answered.
     """
 
     rows: int = 0
@@ -40,6 +41,7 @@ class About:
     due_until: str = ""
     unreadable: tuple[str, ...] = ()
     why: str = ""
+    service: dict[str, float] = field(default_factory=dict)
 
     @property
     def sampled(self) -> bool:

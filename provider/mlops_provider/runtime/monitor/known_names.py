@@ -12,7 +12,7 @@ from mlops_provider.runtime.monitor.importance_drift import CORRELATION
 from mlops_provider.runtime.monitor.log_answers import measured_by_log
 from mlops_provider.runtime.monitor.measures import ENDS
 from mlops_provider.runtime.monitor.segment_performance import WORST
-from mlops_provider.runtime.monitor.service import SERVICE
+from mlops_provider.runtime.monitor.service_names import SERVICE
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.monitor import MonitorSpec
@@ -40,4 +40,5 @@ def own_names(config: MonitorSpec, signature: Signature) -> set[str]:
     estimates = estimate_names(measured) if config.checks.estimate else []
     fairness = fairness_names(config.checks.fairness) if config.checks.fairness else []
     importance = [CORRELATION] if config.checks.importance else []
-    return {*measured, *worst, *estimates, *fairness, *importance, *SERVICE, *CHECKED}
+    own = config.service.metrics if config.service else {}
+    return {*measured, *worst, *estimates, *fairness, *importance, *SERVICE, *own, *CHECKED}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.monitor.about import About, write_about
+from mlops_provider.runtime.monitor.service import measure_requests
 from mlops_provider.runtime.monitor.watched import Watched, watch
 from mlops_provider.runtime.predictions import FAILED_STATUS, Stretch
 from mlops_provider.runtime.table import connect, write_dataset
@@ -92,7 +93,9 @@ class _Reading:
         if not counts["rows"]:
             return About(unreadable=tuple(self.watched.unreadable))
         kept = self._keep("window", query, counts["rows"], self.config.window.kept)
-        return About(**counts, kept=kept, unreadable=tuple(self.watched.unreadable))
+        size = self.config.window.size
+        service = measure_requests(self.connection, query, size.total_seconds() if size else 0.0)
+        return About(**counts, kept=kept, service=service, unreadable=tuple(self.watched.unreadable))
 
     def _labelled(self, about: About) -> About:
         """Publish the rows on which performance is judged: of the latest window whose labels are due."""
