@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from mlops_provider.console import approvals, audits, signed_links
 from mlops_provider.console.pages import record_page
-from mlops_provider.runtime.evaluation.evidently_page import EVIDENTLY, EvidentlyError, drawn
+from mlops_provider.runtime.evaluation.evidently_page import EvidentlyError, drawn
 from mlops_provider.settings import Settings
 from mlops_provider.store.store import MANIFEST, Store
 
@@ -75,9 +75,10 @@ def report_file(dag_id: str, digest: str, name: str) -> Response:
         manifest: dict[str, Any] = json.loads(store.files.read(f"{folder}/{MANIFEST}"))
     except FileNotFoundError as err:
         raise HTTPException(404, f"there is no report {digest}") from err
-    if name == EVIDENTLY and (page := _evidently(folder)):
-        return HTMLResponse(page, headers={"Content-Security-Policy": _REPORT_POLICY})
     if name not in manifest["files"]:
+        if made := _evidently(folder, name):
+            kind = "application/json" if name.endswith(".json") else "text/html"
+            return Response(made, media_type=kind, headers={"Content-Security-Policy": _REPORT_POLICY})
         raise HTTPException(404, f"the report has no '{name}'; it has: {', '.join(manifest['files'])}")
     kind = mimetypes.guess_type(PurePosixPath(name).name)[0] or "text/plain"
     content = store.files.read(f"{folder}/{name}")
@@ -85,9 +86,9 @@ def report_file(dag_id: str, digest: str, name: str) -> Response:
 
 
 @lru_cache(maxsize=8)  # its making takes five seconds, reports never change
-def _evidently(folder: str) -> bytes | None:
+def _evidently(folder: str, name: str) -> bytes | None:
     try:
-        return drawn(_store(), folder)
+        return drawn(_store(), folder, name)
     except EvidentlyError as err:
         raise HTTPException(502, str(err)) from err
 

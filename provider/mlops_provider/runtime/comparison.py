@@ -1,120 +1,133 @@
-"""A look at each column before any score: what cannot be compared is named, and does not lose the rest."""
+"""Two sides compared column by column: what cannot be compared is named, and does not lose the rest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlops_provider.runtime.predictions import FEATURE_PREFIX
+from mlops_provider.exceptions import DataError
+from mlops_provider.runtime.columns.profile import MOST_CATEGORIES
+from mlops_provider.runtime.columns.scores import METHODS_OF, Method, default_method, score, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pandas as pd
+    from mlops_provider.runtime.columns.profile import ColumnProfile, Kind
 
-    from mlops_provider.store.models import Signature
-
-NUMBERS = frozenset({"float", "integer"})
 _NEARLY_ALWAYS = 0.9
 
 
-@dataclass(slots=True)
-class Comparable:
-    """The columns of baseline and window that can be compared, in one type each.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a column is scored, and the score from which it counts as drifted."""
 
-    `bad` says of the others why not; they count as drifted. `notes` say what is odd about a column although it can
-    be compared, or that it has nothing to compare on either side. Times are in none of them: they always move on.
+    method: Method | None = None
+    threshold: float = 0.1
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Score, method and threshold of each column.
+
+    `bad` says of the others why they have none; they count as drifted. `notes` say what is odd about a column although
+    it can be compared, or that it has nothing to compare on either side. Times are in none of them unless a method is
+    named for them: they always move on.
     """
 
-    baseline: dict[str, pd.Series[Any]] = field(default_factory=dict)
-    window: dict[str, pd.Series[Any]] = field(default_factory=dict)
-    numbers: list[str] = field(default_factory=list)
-    categories: list[str] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
+    methods: dict[str, str] = field(default_factory=dict)
+    thresholds: dict[str, float] = field(default_factory=dict)
     bad: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
-        """Number of features that could drift."""
-        return len(self.numbers) + len(self.categories) + len(self.bad)
+        """Number of columns that could drift."""
+        return len(self.scores) + len(self.bad)
+
+    def drifted(self) -> list[tuple[float, str]]:
+        """Give score and name of the columns that reach their thresholds, the largest first."""
+        moved = ((value, name) for name, value in self.scores.items() if value >= self.thresholds[name])
+        return sorted(moved, reverse=True)
 
 
-def compare_columns(signature: Signature, baseline: pd.DataFrame, window: pd.DataFrame) -> Comparable:
-    """Bring both sides of every feature to one type; infinite values count as missing."""
-    found = Comparable()
-    for feature in signature.features:
-        logged = f"{FEATURE_PREFIX}{feature.name}"
-        if feature.type == "timestamp":
+def compare_columns(
+    baseline: Mapping[str, ColumnProfile],
+    window: Mapping[str, ColumnProfile],
+    names: Mapping[str, Kind],
+    *,
+    default: Wanted,
+    columns: Mapping[str, Wanted] | None = None,
+    where: str = "the data",
+) -> Comparison:
+    """Score the columns `names` of a window against its baseline; `columns` says of some how.
+
+    A method that a kind of column has not is its default. `where` is what the window's columns stand in.
+    """
+    found = Comparison()
+    for name, kind in names.items():
+        wanted = (columns or {}).get(name)
+        if kind == "time" and (wanted is None or wanted.method is None):
             continue
-        if logged not in window:
-            found.bad[feature.name] = "is not in the prediction log"
-        elif feature.name not in baseline:
-            found.bad[feature.name] = "is not in the baseline"
-        else:
-            _compare(feature.name, feature.type, baseline[feature.name], window[logged], found)
-    return found
-
-
-def compare_frames(kinds: Mapping[str, str], baseline: pd.DataFrame, window: pd.DataFrame) -> Comparable:
-    """Bring both sides of the columns named in `kinds` (column -> float, integer or string) to one type."""
-    found = Comparable()
-    for name, kind in kinds.items():
         if name not in window or name not in baseline:
-            found.bad[name] = f"is not in the {'data' if name not in window else 'baseline'}"
-        else:
-            _compare(name, kind, baseline[name], window[name], found)
+            found.bad[name] = f"is not in {where if name not in window else 'the baseline'}"
+            continue
+        _compare(name, baseline[name], window[name], wanted or default, found)
     return found
 
 
-def missing_shares(signature: Signature, window: pd.DataFrame) -> dict[str, float]:
-    """Give the share of each feature's values that are missing, infinite or of a wrong type; 1 when it is gone."""
-    shares = {}
-    for feature in signature.features:
-        logged = f"{FEATURE_PREFIX}{feature.name}"
-        column = window.get(logged)
-        shares[feature.name] = 1.0 if column is None else float(values_of(feature.type, column).isna().mean())
-    return shares
+def method_of(kind: Kind, wanted: Method | None) -> Method:
+    """Give the wanted method where the kind has it, else the default of the kind."""
+    return wanted if wanted in METHODS_OF[kind] else default_method(kind)
 
 
-def values_of(kind: str, column: pd.Series[Any]) -> pd.Series[Any]:
-    """Give a column's values: finite floats for numbers, text for categories, NaN or None where there is none."""
-    import numpy as np
-    import pandas as pd
-
-    if kind in NUMBERS:
-        return pd.to_numeric(column, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
-    text = column.astype("string").astype(object)
-    return text.where(text.notna(), None)
-
-
-def _compare(name: str, kind: str, baseline: pd.Series[Any], window: pd.Series[Any], found: Comparable) -> None:
-    before, after = values_of(kind, baseline), values_of(kind, window)
-    lost = int((after.isna() & window.notna()).sum())
-    infinite = _infinite(window) if kind in NUMBERS else 0
-    if lost > infinite:
-        found.bad[name] = f"has text instead of numbers ({lost - infinite:,} rows)"
-    elif before.isna().all() and after.isna().all():
+def _compare(name: str, baseline: ColumnProfile, window: ColumnProfile, wanted: Wanted, found: Comparison) -> None:
+    if window.wrong:
+        belongs = "moments" if window.kind == "time" else "numbers"
+        found.bad[name] = f"has text instead of {belongs} ({window.wrong:,} rows)"
+    elif not baseline.values and not window.values:
         found.notes[name] = "has no value, in the baseline neither"
-    elif after.isna().all():
-        found.bad[name] = "has only infinite values" if infinite == len(window) else "has no value any more"
-    elif before.isna().all():
+    elif not window.values:
+        only_infinite = window.rows and window.infinite == window.rows
+        found.bad[name] = "has only infinite values" if only_infinite else "has no value any more"
+    elif not baseline.values:
         found.bad[name] = "has values, which it had not in the baseline"
     else:
-        found.baseline[name], found.window[name] = before, after
-        (found.numbers if kind in NUMBERS else found.categories).append(name)
-        if infinite:
-            found.notes[name] = f"has infinite values ({infinite:,} rows)"
-        elif (only := _only_value(after)) is not None and (before == only).mean() < _NEARLY_ALWAYS:
-            found.notes[name] = f"is always {only}"
+        method = method_of(baseline.kind, wanted.method)
+        try:
+            value = score(baseline, window, method)
+        except DataError as err:
+            found.bad[name] = f"cannot be scored: {err}"
+            return
+        found.scores[name], found.methods[name], found.thresholds[name] = value, method, wanted.threshold
+        if notes := _notes(baseline, window):
+            found.notes[name] = "; ".join(notes)
 
 
-def _only_value(column: pd.Series[Any]) -> Any:
-    values = column.dropna()
-    return values.iloc[0] if (values == values.iloc[0]).all() else None
+def _notes(baseline: ColumnProfile, window: ColumnProfile) -> list[str]:
+    """Say what is odd."""
+    notes = []
+    if window.infinite:
+        notes.append(f"has infinite values ({window.infinite:,} rows)")
+    if baseline.numeric and (aside := sum(set_aside(baseline, window))):
+        notes.append(f"{aside:,} values lie absurdly far out and are set aside")
+    if baseline.kind != "text" and (baseline.other or window.other):
+        notes.append(f"has more than {MOST_CATEGORIES:,} values; the rarest are counted together")
+    only = _only_value(window)
+    if only and not notes and _share_of(baseline, window) < _NEARLY_ALWAYS:
+        notes.append(f"is always {only}")
+    return notes
 
 
-def _infinite(column: pd.Series[Any]) -> int:
-    import numpy as np
-    import pandas as pd
+def _only_value(profile: ColumnProfile) -> str:
+    if profile.numeric:
+        return str(profile.minimum) if profile.minimum == profile.maximum else ""
+    return next(iter(profile.categories)) if len(profile.categories) == 1 and not profile.other else ""
 
-    return int(np.isinf(pd.to_numeric(column, errors="coerce").astype(float)).sum())
+
+def _share_of(baseline: ColumnProfile, window: ColumnProfile) -> float:
+    """Give the share of the baseline's values that are the window's only one."""
+    if window.numeric:
+        same = baseline.counts[baseline.bins == window.bins[0]].sum()
+        return float(same) / baseline.values
+    return baseline.categories.get(next(iter(window.categories)), 0) / baseline.values

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_provider.runtime.dataset_drift import score_datasets
+from mlops_provider.runtime.dataset_drift import keep_samples, score_datasets
 from mlops_provider.verdicts import Result, RuleResult
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import duckdb
 
     from mlops_dag_factory.spec.data import Rule
     from mlops_provider.refs import DatasetRef
@@ -19,18 +17,13 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-def judge_drift(
-    connection: duckdb.DuckDBPyConnection, store: Store, rule: Rule, data: DatasetRef, baseline: DatasetRef, page: Path
-) -> RuleResult:
-    """Score the drift of the data from the baseline, and write the page with the plots."""
+def judge_drift(store: Store, rule: Rule, data: DatasetRef, baseline: DatasetRef, file: Path) -> RuleResult:
+    """Score the drift of the data from the baseline, and keep a sample of both for Evidently's page."""
     assert rule.drift is not None
     wanted = rule.drift
-    compared, drift = score_datasets(
-        connection, store, baseline, data, page, columns=wanted.columns, threshold=wanted.threshold
-    )
-    bad = compared.bad | drift.failed
-    moved = sorted(((score, name) for name, score in drift.scores.items() if score >= wanted.threshold), reverse=True)
-    total = compared.total
+    drift = score_datasets(store, baseline, data, columns=wanted.columns, threshold=wanted.threshold)
+    keep_samples(store, baseline, data, drift, file)
+    bad, moved, total = drift.compared.bad, drift.compared.drifted(), drift.compared.total
     share = (len(moved) + len(bad)) / total if total else 0.0
     worst = [f"{name} {why}" for name, why in bad.items()] + [f"{name} {score:.2f}" for score, name in moved]
     most = f"; most: {', '.join(worst[:_SHOWN])}" if worst else ""

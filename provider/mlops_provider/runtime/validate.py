@@ -9,6 +9,7 @@ from mlops_provider.refs import DatasetRef, ReportRef
 from mlops_provider.runtime.column_rules import column_conditions
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.drift_rule import judge_drift
+from mlops_provider.runtime.evaluation.evidently_page import made_when_opened
 from mlops_provider.runtime.report_page import markdown, page
 from mlops_provider.runtime.rules import Samples, failing_rows, judge_rule, statistics_of
 from mlops_provider.runtime.sql import columns_of, identifier, require_columns, said
@@ -44,8 +45,7 @@ def run(config: ValidateSpec, inputs: Inputs, context: RunContext) -> Outcome:
         for index, rule in enumerate(config.rules):
             if rule.drift:
                 baseline: DatasetRef = one(inputs, f"rules.{index}.drift.baseline", DatasetRef)
-                plots = folder / f"drift-{index}.html"
-                rules.append(judge_drift(connection, store, rule, data, baseline, plots))
+                rules.append(judge_drift(store, rule, data, baseline, folder / f"drift-{index}.parquet"))
             else:
                 rules.append(judge_rule(connection, rule, statistics, samples))
         if data.rows == 0:
@@ -58,7 +58,7 @@ def run(config: ValidateSpec, inputs: Inputs, context: RunContext) -> Outcome:
         title, text = f"{context.workflow}: {context.phase}", f"{summary}{_tables(masked)}"
         (folder / "report.md").write_text(f"# {title}\n\n{text}")
         links = "".join(
-            f"<p><a href='{path.name}'>{path.name}: plots</a></p>" for path in sorted(folder.glob("drift-*"))
+            f"<p>{made_when_opened(context, f'{path.stem}.html')}</p>" for path in sorted(folder.glob("drift-*"))
         )
         (folder / "report.html").write_text(page(title, markdown(text), links))
         meta = {"lineage": {"data": data.digest, "identity": context.identity}}

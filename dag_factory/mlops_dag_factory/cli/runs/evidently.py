@@ -1,4 +1,4 @@
-"""`mlops runs evidently`: Evidently's page of an evaluation."""
+"""`mlops runs evidently`: Evidently's page of an evaluation, a check of a monitor or a drift rule."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from mlops_provider.runtime.records import run_records
 @click.command()
 @click.argument("workflow")
 @click.argument("run_id")
-@click.option("--phase", default="", help="The evaluation; needed where the run has several.")
+@click.option("--phase", default="", help="The phase; needed where several of the run have a page.")
+@click.option("--page", default=EVIDENTLY, show_default=True, help="Its name in the report, as drift-0.html; or .json.")
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path(EVIDENTLY), show_default=True,
     help="Where to write the page.",
 )  # fmt: skip
 @STORE
-def evidently(workflow: str, run_id: str, phase: str, output: Path, store_url: str | None) -> None:
-    """Write Evidently's page of an evaluation of a run, from the rows that it kept."""
+def evidently(workflow: str, run_id: str, phase: str, page: str, output: Path, store_url: str | None) -> None:
+    """Write Evidently's page of a phase of a run, from the rows that its report kept."""
     store = open_store(store_url)
     pages: dict[str, bytes] = {}
     with usage_errors():
@@ -32,11 +33,11 @@ def evidently(workflow: str, run_id: str, phase: str, output: Path, store_url: s
             report = record.get("outputs", {}).get("report")
             if report and phase in {"", record["phase"]}:
                 folder = f"{workflow}/reports/{report['uri'].rsplit('/', 1)[-1]}"
-                if page := drawn(store, folder):
-                    pages[record["phase"]] = page
+                if made := drawn(store, folder, page):
+                    pages[record["phase"]] = made
     if len(pages) != 1:
         several = f"several: choose one with --phase ({', '.join(pages)})" if pages else "none"
         raise click.UsageError(f"reports with a page of Evidently's in run {run_id}: {several}")
-    [page] = pages.values()
-    output.write_bytes(page)
-    click.echo(f"wrote {output} ({len(page) / 1e6:.1f} MB)")
+    [content] = pages.values()
+    output.write_bytes(content)
+    click.echo(f"wrote {output} ({len(content) / 1e6:.1f} MB)")

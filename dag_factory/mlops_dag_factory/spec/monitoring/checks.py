@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,9 @@ class DataQualityCheck(Spec):
 
     missing: float | None = Field(
         default=0.05, ge=0, le=1, description="Largest share of missing values in any feature."
+    )
+    unseen_categories: Literal["off", "warn", "fail"] = Field(
+        default="warn", description="Values of categories that the training has never had: say so, or a breach."
     )
 
 

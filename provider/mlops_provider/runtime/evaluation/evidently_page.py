@@ -1,8 +1,9 @@
 """Evidently's own report of the answers, made by a process beside, when it is opened or in the phase.
 
-Importing Evidently takes four seconds and 300 MB, whatever the rows, so by default the phase keeps the answers that the
-page shows, and whoever opens it first has it made. What Evidently does not take is found in the phase; if it fails all
-the same, nothing else is lost. The ids in its page are numbered anew, so that the same answers give the same bytes.
+Importing Evidently takes four seconds and 300 MB, whatever the rows, so by default the phase keeps the rows that the
+page shows (answers, or the two sides of a drift), and whoever opens it first has it made. What Evidently does not take
+is found in the phase; if it fails all the same, nothing else is lost. The ids in its page are numbered anew, so that
+the same answers give the same bytes.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import re
 import subprocess
 import sys
 import tempfile
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from mlops_provider.exceptions import MlopsError
+from mlops_provider.runtime.evidently_drift import ROWS_FILE, draw
 from mlops_provider.store.store import MANIFEST
 
 if TYPE_CHECKING:
@@ -26,15 +29,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_provider.runtime.answers import Answers
+    from mlops_provider.runtime.contract import RunContext
     from mlops_provider.store.store import Store
 
     Array = np.ndarray[Any, Any]
 
-EVIDENTLY = "evidently.html"
+EVIDENTLY, EVIDENTLY_JSON = "evidently.html", "evidently.json"
 MOST_ROWS = 5_000
 """Rows that Evidently looks at; of more, as many at equal distances."""
-EVIDENTLY_ROWS = "evidently.parquet"
-"""The answers that the page shows, kept in the report until somebody opens it."""
+EVIDENTLY_ROWS = ROWS_FILE
+"""The rows that the page shows, kept in the report until somebody opens it."""
+DRIFT = "drift"
+"""What is drawn of rows that are two sides; else it is the task of a model."""
 _MOST_CLASSES = 30
 _SECONDS = 180
 _TRUTH, _PREDICTION = "truth", "prediction"
@@ -110,6 +116,10 @@ class Drawing:
             raise EvidentlyError(f"Evidently failed: {(said or ['no reason given'])[-1][:200]}")
         return (self._folder / EVIDENTLY).read_bytes()
 
+    def numbers(self) -> bytes:
+        """Give the same as JSON, where the page of these rows has it, once `wait` has come back."""
+        return (self._folder / EVIDENTLY_JSON).read_bytes()
+
     def close(self) -> None:
         """End the process, if it still runs, and remove its folder."""
         if self._process.poll() is None:
@@ -118,22 +128,38 @@ class Drawing:
         self._temporary.cleanup()
 
 
-def drawn(store: Store, folder: str) -> bytes | None:
-    """Give Evidently's page of a report, from its folder in the store; None if the report keeps neither page nor rows.
+def drawn(store: Store, folder: str, name: str = EVIDENTLY) -> bytes | None:
+    """Give a page of Evidently's of a report, from its folder in the store; None if the report keeps no rows for it.
 
+    `name` is evidently.html, or what else a report calls it; of a drift there is the same as `.json`.
     Raises EvidentlyError if Evidently fails, FileNotFoundError if there is no such report.
     """
     files = json.loads(store.files.read(f"{folder}/{MANIFEST}"))["files"]
-    if EVIDENTLY in files:
-        return store.files.read(f"{folder}/{EVIDENTLY}")
-    if EVIDENTLY_ROWS not in files:
+    if name in files:
+        return store.files.read(f"{folder}/{name}")
+    stem, _, ending = name.rpartition(".")
+    rows = f"{stem}.parquet"
+    if rows not in files or ending not in {"html", "json"}:
         return None
-    task = json.loads(store.files.read(f"{folder}/report.json"))["task"]
-    drawing = Drawing(task, store.files.read(f"{folder}/{EVIDENTLY_ROWS}"))
+    task = json.loads(store.files.read(f"{folder}/report.json")).get("task", DRIFT)
+    if ending == "json" and task != DRIFT:
+        return None
+    drawing = Drawing(task, store.files.read(f"{folder}/{rows}"))
     try:
-        return drawing.wait()
+        page = drawing.wait()
+        return page if ending == "html" else drawing.numbers()
     finally:
         drawing.close()
+
+
+def made_when_opened(context: RunContext, name: str = EVIDENTLY) -> str:
+    """Write the link to a page that is not made yet, and how to have it made without Airflow."""
+    named = "" if name == EVIDENTLY else f" --page {name}"
+    command = f"mlops runs evidently {context.workflow} {context.run_id} --phase {context.phase}{named}"
+    return (
+        f"<a href='{name}'>Evidently's report</a> is made when it is opened in Airflow, or by "
+        f"<code>{escape(command)}</code>."
+    )
 
 
 def sampled(answers: Answers) -> pd.DataFrame:
@@ -205,6 +231,15 @@ def _bad_numbers(frame: pd.DataFrame) -> str:
 
 def main(task: str, folder: Path) -> None:
     """Write evidently.html from evidently.parquet, both in the folder."""
+    if task == DRIFT:
+        draw(folder / EVIDENTLY_ROWS, folder)
+    else:
+        _draw_answers(task, folder)
+    page = (folder / "raw.html").read_text(encoding="utf-8")
+    (folder / EVIDENTLY).write_text(numbered(page), encoding="utf-8")
+
+
+def _draw_answers(task: str, folder: Path) -> None:
     import warnings
 
     import pandas as pd
@@ -235,8 +270,6 @@ def main(task: str, folder: Path) -> None:
         warnings.simplefilter("ignore")
         current = Dataset.from_pandas(frame, data_definition=definition)
         Report([preset]).run(current_data=current, reference_data=None).save_html(str(folder / "raw.html"))
-    page = (folder / "raw.html").read_text(encoding="utf-8")
-    (folder / EVIDENTLY).write_text(numbered(page), encoding="utf-8")
 
 
 def numbered(page: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.runtime.calibration import ErrorProfile
 from mlops_provider.runtime.error_analysis import confusion_pairs, worst_rows
 from mlops_provider.runtime.evaluation import drawings, tables
-from mlops_provider.runtime.evaluation.evidently_page import EVIDENTLY, EVIDENTLY_ROWS, MOST_ROWS
+from mlops_provider.runtime.evaluation.evidently_page import EVIDENTLY, EVIDENTLY_ROWS, MOST_ROWS, made_when_opened
 from mlops_provider.runtime.report_page import page
 from mlops_provider.store.store import json_bytes
 
@@ -93,10 +93,8 @@ def _evidently(folder: Path, context: RunContext, found: Evaluation) -> str:
     """Lead to Evidently's page, or say how to have it made, or why there is none."""
     rows = len(found.answers.truth)
     some = f"{MOST_ROWS:,} of these rows" if rows > MOST_ROWS else "these rows"
-    link = f"<a href='{EVIDENTLY}'>Evidently's report</a> of {some}"
     if (folder / EVIDENTLY).exists():
-        return f"<p>{link} (4 MB).</p>"
+        return f"<p><a href='{EVIDENTLY}'>Evidently's report</a> of {some} (4 MB).</p>"
     if (folder / EVIDENTLY_ROWS).exists():
-        command = f"mlops runs evidently {context.workflow} {context.run_id}"
-        return f"<p>{link} is made when it is opened in Airflow, or by <code>{escape(command)}</code>.</p>"
+        return f"<p>{made_when_opened(context)} It shows {some}.</p>"
     return f"<p class=dim>No report of Evidently's: {escape(found.evidently)}.</p>" if found.evidently else ""

@@ -93,7 +93,7 @@ def compare_training_sets(store: Store, phase: str, before: DatasetRef, after: D
     """Say of each column what moved: new or gone, its type, missing values, drift score, values in their place."""
     with store.scratch() as folder, connect(folder) as connection:
         diff = diff_datasets(connection, scan(store, before), scan(store, after))
-        _, drift = score_datasets(connection, store, before, after, folder / "drift.html", threshold=DRIFTED)
+        drift = score_datasets(store, before, after, threshold=DRIFTED).compared
         replaced = _replaced(connection, store, before, after)
     found = [Change("data", phase, name, f"column {name} is new", None, name) for name in diff["added"]]
     found += [Change("data", phase, name, f"column {name} is gone", name, None) for name in diff["removed"]]

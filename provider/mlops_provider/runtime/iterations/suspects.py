@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.refs import DatasetRef
 from mlops_provider.runtime.dataset_drift import score_datasets
 from mlops_provider.runtime.iterations.data_changes import DRIFTED
-from mlops_provider.runtime.table import connect
 
 if TYPE_CHECKING:
     from mlops_provider.runtime.iterations.changes import Changes
@@ -110,8 +109,7 @@ def drift_of_rows(store: Store, earlier: Record, later: Record) -> dict[str, flo
     if not all(refs) or refs[0]["digest"] == refs[1]["digest"]:
         return {}
     before, after = (DatasetRef(uri=ref["uri"], digest=ref["digest"], rows=ref["rows"]) for ref in refs)
-    with store.scratch() as folder, connect(folder) as connection:
-        return score_datasets(connection, store, before, after, folder / "drift.html", threshold=DRIFTED)[1].scores
+    return score_datasets(store, before, after, threshold=DRIFTED).compared.scores
 
 
 def importance_in(*runs: Run) -> dict[str, float]:

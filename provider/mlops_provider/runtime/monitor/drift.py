@@ -1,59 +1,81 @@
-"""Drift of the window's features and predictions from the baseline: the scores."""
+"""Drift of the window's features and predictions from the baseline: the scores, of all rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlops_provider.runtime.comparison import compare_columns, values_of
-from mlops_provider.runtime.drift import Compared, score_drift
+from mlops_provider.runtime.comparison import Comparison, Wanted, compare_columns
+from mlops_provider.runtime.evidently_drift import keep_rows
 from mlops_provider.runtime.monitor.drift_verdict import judge_features, judge_predictions
 from mlops_provider.runtime.monitor.profiles import PREDICTION
-from mlops_provider.runtime.monitor.report import PLOTS
-from mlops_provider.store.models import PREDICTION_COLUMN, Signature
+from mlops_provider.runtime.predictions import FEATURE_PREFIX
+from mlops_provider.store.models import PREDICTION_COLUMN
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlops_dag_factory.spec.monitoring.drift import PredictionDriftCheck
+    from mlops_dag_factory.spec.monitoring.drift import DataDriftCheck
+    from mlops_provider.runtime.columns.profile import Kind
     from mlops_provider.runtime.monitor.findings import Findings
     from mlops_provider.runtime.monitor.look import Look
 
 
 def check_drift(look: Look, found: Findings) -> None:
-    """Score every feature and the predictions, write the page with the plots, and judge."""
-    checks, signature, window = look.config.checks, look.signature, look.answered
+    """Score every feature and the predictions, keep a sample for Evidently's page, and judge."""
+    checks = look.config.checks
     features, predictions = checks.data_drift, checks.prediction_drift
     if features is None and predictions is None:
         return
-    baseline = look.baseline
-    compared: dict[str, Compared] = {}
-    total = 0
+    compared = _features(look, features) if features else Comparison()
+    moved = Comparison()
+    if predictions and PREDICTION in look.baseline_profiles:
+        wanted = Wanted(predictions.method, predictions.threshold)
+        kinds: dict[str, Kind] = {PREDICTION: look.baseline_profiles[PREDICTION].kind}
+        moved = compare_columns(look.baseline_profiles, look.profiles, kinds, default=wanted)
+    found.scores, found.methods = compared.scores, compared.methods | moved.methods
+    found.thresholds = compared.thresholds | moved.thresholds
+    found.bad_columns, found.notes = compared.bad, compared.notes
+    _keep(look, compared, moved)
     if features:
-        columns = compare_columns(signature, baseline, window)
-        found.threshold, found.bad_columns, found.notes = features.threshold, columns.bad, columns.notes
-        total = columns.total
-        for name in (*columns.numbers, *columns.categories):
-            categorical = name in columns.categories
-            sides = columns.baseline[name], columns.window[name]
-            compared[name] = Compared(*sides, categorical, features.threshold, features.method)
-    if predictions and window["prediction"].notna().any():
-        compared[PREDICTION] = _predictions(signature, predictions, baseline[PREDICTION_COLUMN], window["prediction"])
-    drift = score_drift(compared, look.folder / PLOTS)
-    moved = drift.scores.pop(PREDICTION, None)
-    found.scores, found.methods = drift.scores, drift.methods
-    if features:
-        found.bad_columns |= {name: why for name, why in drift.failed.items() if name != PREDICTION}
-        judge_features(features, total, found)
+        found.threshold = features.threshold
+        judge_features(features, compared.total, found)
     if predictions:
-        judge_predictions(predictions, moved, drift.methods.get(PREDICTION, ""), found)
+        judge_predictions(predictions, moved.scores.get(PREDICTION), moved.methods.get(PREDICTION, ""), found)
 
 
-def _predictions(
-    signature: Signature, check: PredictionDriftCheck, before: pd.Series[Any], after: pd.Series[Any]
-) -> Compared:
-    """Bring both sides to one type: an integer column with gaps is read as floats, '3' and '3.0' are one class."""
-    classes = signature.task == "classification"
-    if classes and signature.target_type == "integer":
-        before, after = (side.astype("Int64") for side in (before, after))
-    kind = "string" if classes else "float"
-    return Compared(values_of(kind, before), values_of(kind, after), classes, check.threshold)
+def _features(look: Look, check: DataDriftCheck) -> Comparison:
+    kinds = {
+        feature.name: look.baseline_profiles[feature.name].kind if feature.name in look.baseline_profiles else "number"
+        for feature in look.signature.features
+    }
+    columns = {
+        name: Wanted(one.method or check.method, one.threshold or check.threshold)
+        for name, one in check.columns.items()
+    }
+    return compare_columns(
+        look.baseline_profiles,
+        look.profiles,
+        kinds,
+        default=Wanted(check.method, check.threshold),
+        columns=columns,
+        where="the prediction log",
+    )
+
+
+def _keep(look: Look, compared: Comparison, moved: Comparison) -> None:
+    """Keep a sample of both sides beside the report, from which Evidently's page is made."""
+    both = Comparison(
+        scores=compared.scores | moved.scores,
+        methods=compared.methods | moved.methods,
+        thresholds=compared.thresholds | moved.thresholds,
+        bad=compared.bad,
+    )
+    baseline = look.baseline.rename(columns={PREDICTION_COLUMN: PREDICTION})
+    keep_rows(look.folder, baseline, _named(look.answered), both, look.baseline_profiles, look.profiles)
+
+
+def _named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Give the columns of the log the names of the features."""
+    logged = map(str, rows.columns)
+    names = {name: name.removeprefix(FEATURE_PREFIX) for name in logged if name.startswith(FEATURE_PREFIX)}
+    return rows[[*names, "prediction"]].set_axis([*names.values(), PREDICTION], axis=1)

@@ -31,14 +31,18 @@ def judge_features(check: DataDriftCheck, total: int, found: Findings) -> None:
         why = "no feature can be compared"
         found.rules.append(RuleResult(rule="data_drift", result="not_applicable", why=why))
         return
-    drifted = sorted(((score, name) for name, score in found.scores.items() if score >= check.threshold), reverse=True)
+    moved = ((score, name) for name, score in found.scores.items() if score >= found.thresholds[name])
+    drifted = sorted(moved, reverse=True)
     count = len(drifted) + len(found.bad_columns)
     share = count / total
+    if found.weights:
+        share = sum(found.weights.get(name, 0.0) for name in [*found.bad_columns, *(name for _, name in drifted)])
     found.metrics["drift_share"] = share
     parts = [f"{name} {why}" for name, why in list(found.bad_columns.items())[:_SHOWN]]
     parts += [f"{name} {score:.2f}" for score, name in drifted[:_SHOWN]]
     worst = f"; most: {', '.join(parts)}" if parts else ""
-    why = f"{count} of {total} features drifted ({share:.0%}, limit {check.share:.0%}){worst}"
+    of = " of the importance" if found.weights else ""
+    why = f"{count} of {total} features drifted ({share:.0%}{of}, limit {check.share:.0%}){worst}"
     values = {name: score for score, name in drifted[:_SHOWN]}
     result = _broken(check.severity) if share >= check.share else "passed"
     found.rules.append(RuleResult(rule="data_drift", result=result, why=why, values=values))

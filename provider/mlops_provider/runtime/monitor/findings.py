@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class Findings:
     """What the checks have found so far; `vacuous` says why nothing was judged.
 
+    `thresholds` are those of single columns and of PREDICTION; `weights`, where features are weighted, add up to 1.
     `sections` are further parts of the page, HTML with their headings; `more` is their JSON, as top keys of the report.
     """
 
@@ -23,6 +24,8 @@ class Findings:
     scores: dict[str, float] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
     threshold: float = 0.0
+    thresholds: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
     bad_columns: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     vacuous: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from mlops_provider.runtime.evaluation.evidently_page import EVIDENTLY_ROWS, made_when_opened
 from mlops_provider.store.store import json_bytes
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.contract import RunContext
     from mlops_provider.runtime.monitor.findings import Findings
 
-PLOTS = "evidently.html"
 _STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -41,14 +41,14 @@ def write_report(folder: Path, context: RunContext, found: Findings) -> None:
     (folder / "report.json").write_bytes(json_bytes(content))
     title = f"{context.workflow}: monitor"
     (folder / "report.md").write_text(f"# {title}\n\n{found.summary()}")
-    (folder / "report.html").write_text(_page(title, context, found, plots=(folder / PLOTS).exists()))
+    (folder / "report.html").write_text(_page(title, context, found, plots=(folder / EVIDENTLY_ROWS).exists()))
 
 
 def _page(title: str, context: RunContext, found: Findings, *, plots: bool) -> str:
     from markdown_it import MarkdownIt
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(found.summary())
-    link = f"<p><a href='{PLOTS}'>Distributions of every column</a> (Evidently, 5 MB)</p>" if plots else ""
+    link = f"<p>{made_when_opened(context)} It shows how every column is distributed.</p>" if plots else ""
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
         f"<meta name=viewport content='width=device-width'><style>{_STYLE}</style><body><h1>{escape(title)}</h1>"

@@ -12,8 +12,7 @@ from scipy.stats import wasserstein_distance
 from sklearn.metrics import roc_auc_score
 
 from mlops_provider.exceptions import ExpressionError
-from mlops_provider.runtime.drift import Compared, score_drift
-from mlops_provider.runtime.monitor.drift import PREDICTION
+from mlops_provider.runtime.monitor.profiles import PREDICTION
 
 LABELS = {"source": "labels", "column": "target"}
 DRIFT = {"data_drift": {"share": 0.3, "threshold": 0.25}}
@@ -47,7 +46,7 @@ def test_the_same_kind_of_data_is_no_drift_and_other_data_is(digits):
     assert moved.verdict.status == "blocked"
     assert moved.metrics["drift_share"] > 0.8
     files = {file.name for file in digits.bench.store.open(moved.outputs["report"]).files()}
-    assert files == {"evidently.html", "report.html", "report.json", "report.md"}
+    assert files == {"evidently.parquet", "report.html", "report.json", "report.md"}
 
 
 def test_january_against_july_drifts_and_two_halves_of_a_week_do_not(bench, watched, weather):
@@ -179,17 +178,6 @@ def test_nothing_to_compare_is_drift_not_a_crash(digits):
     _, outcome, _ = digits.look(checks=DRIFT)
 
     assert (outcome.verdict.status, outcome.metrics["drift_share"]) == ("blocked", 1)
-
-
-def test_a_column_that_cannot_be_scored_does_not_lose_the_others(tmp_path):
-    fine = Compared(pd.Series([1.0, 2.0, 3.0] * 50), pd.Series([2.0, 3.0, 4.0] * 50), categorical=False, threshold=0.1)
-    empty = Compared(pd.Series([1.0] * 150), pd.Series([np.nan] * 150), categorical=False, threshold=0.1)
-
-    found = score_drift({"fine": fine, "empty": empty}, tmp_path / "page.html")
-
-    assert found.scores["fine"] == pytest.approx(1 / fine.baseline.std(ddof=0))
-    assert found.failed == {"empty": "cannot be scored (ValueError)"}
-    assert (tmp_path / "page.html").exists()
 
 
 def test_features_of_any_name_and_kind_are_taken(bench, watched):
