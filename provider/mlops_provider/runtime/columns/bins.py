@@ -47,17 +47,27 @@ class Bins:
         return Bins(self.low[kept], self.value[kept], self.high[kept], counts, sums)
 
     def points(self) -> Array:
-        """Say of which bins all values are certainly one: its only one, or where the mean is what rounds to itself."""
+        """Say of which bins all values are one, as far as count and sum tell.
+
+        It is the only one, or the mean is what rounds to itself, or both sides have the same mean. Where that holds of
+        most that both sides have, values are few and it is taken to hold of every bin.
+        """
         import numpy as np
 
-        total, sums = self.counts.sum(axis=1), self.sums.sum(axis=1)
-        mean = sums / np.maximum(total, 1)
-        return (total == 1) | (np.abs(mean - self.value) <= np.abs(self.value) * 1e-12)  # type: ignore[no-any-return]
+        total = self.counts.sum(axis=1)
+        mean = self.sums.sum(axis=1) / np.maximum(total, 1)
+        point: Array = (total == 1) | (np.abs(mean - self.value) <= np.abs(self.value) * 1e-12)
+        shared = (self.counts > 0).all(axis=1) & (self.counts.shape[1] > 1)
+        means = self.sums / np.maximum(self.counts, 1)
+        point |= shared & (np.abs(means[:, 0] - means[:, -1]) <= np.abs(self.value) * 1e-9)
+        if 2 * int(total[shared & point].sum()) > int(total[shared].sum()):
+            return np.ones(len(point), dtype=bool)
+        return point
 
-    def below(self, places: Array, *, inclusive: bool = False) -> Array:
+    def below(self, places: Array) -> Array:
         """Count each side's values below some places (places x sides), evenly spread within a bin.
 
-        A bin whose values are all one lies on one side of a place; on it, `inclusive` counts it.
+        A bin whose values are all one lies on one side of a place.
         """
         import numpy as np
 
@@ -65,16 +75,16 @@ class Bins:
         total = self.counts.sum(axis=1)
         mean = self.sums.sum(axis=1) / np.maximum(total, 1)
         before = np.concatenate([np.zeros((1, self.counts.shape[1])), np.cumsum(self.counts, axis=0)])
+        width = self.high - self.low
         found = np.empty((len(places), self.counts.shape[1]))
         for row, place in enumerate(places):
             first = int(np.searchsorted(self.high, place, side="left"))  # every bin before ends below the place
             found[row] = before[first]
             for at in range(first, min(first + 2, len(self.low))):  # an edge may be the place
                 if point[at]:
-                    share = float(mean[at] < place or (inclusive and mean[at] == place))
+                    share = float(mean[at] < place - 1e-9 * width[at])
                 else:
-                    width = self.high[at] - self.low[at]
-                    share = min(max((place - self.low[at]) / width, 0.0), 1.0) if width else 0.0
+                    share = min(max((place - self.low[at]) / width[at], 0.0), 1.0) if width[at] else 0.0
                 found[row] += share * self.counts[at]
         return found
 

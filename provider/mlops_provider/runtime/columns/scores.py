@@ -218,7 +218,7 @@ def _binned(baseline: ColumnProfile, window: ColumnProfile, *, unique: bool) -> 
     values = np.where(both.points(), 1, both.counts.sum(axis=1)) if unique else both.counts
     number = math.ceil(math.log2(max(int(values.sum()), 1)) + 1) if high > low else 1
     edges = np.linspace(low, high, number + 1) if high > low else np.array([low - 0.5, low + 0.5])
-    below = np.column_stack([bins_of(profile).below(edges - baseline.centre)[:, 0] for profile in (baseline, window)])
+    below = both.below(edges - baseline.centre)
     below[0], below[-1] = 0, both.totals
     counts = np.diff(below, axis=0)
     return counts[:, 0], counts[:, 1]
