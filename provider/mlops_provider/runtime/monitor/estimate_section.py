@@ -52,7 +52,7 @@ def estimate_section(found: Estimated | None) -> str:
     )
     charts = "".join(_chart(name, found.points, now) for name in shown[:_CHARTS]) if found.points else ""
     listing = tables.table(head, rows, numbers=[1, 2, 3, 4])
-    return f"<h3>Estimate without labels</h3>{said}{listing}<div class=plots>{charts}</div>"
+    return f"<h3>Estimate without labels</h3>{said}{listing}<div class=plots style='margin-top:1rem'>{charts}</div>"
 
 
 def _chart(name: str, points: Sequence[Point], now: Point) -> str:

@@ -9,6 +9,7 @@ from mlops_provider.expressions import Expression
 from mlops_provider.runtime.intervals import intervals
 from mlops_provider.runtime.metrics import usual
 from mlops_provider.runtime.monitor.business import measure_business
+from mlops_provider.runtime.monitor.estimated import BEFORE as ESTIMATED
 from mlops_provider.runtime.monitor.estimated import estimate_performance
 from mlops_provider.runtime.monitor.fairness_drift import BEFORE as FAIRNESS
 from mlops_provider.runtime.monitor.fairness_drift import measure_fairness_drift
@@ -139,7 +140,9 @@ def _lost(name: str, err: MlopsError, performance: Performance, found: Findings)
 
 
 def _kept(look: Look, performance: Performance) -> dict[str, float]:
-    """Give the values that stay in the history: all metrics of the whole window, of its parts those in gates."""
+    """Give the values that stay in the history: those in gates, and of the whole window the usual ones."""
+    unusual = set(measured_by_log(look.signature)) - set(usual(look.signature.kind))
+    left_out = {f"{ESTIMATED}{name}" for name in unusual}
     named = _in_gates(look)
     found = performance.measures.found
-    return {name: value for name, value in found.items() if "." not in name or name in named}
+    return {name: value for name, value in found.items() if name in named or ("." not in name and name not in left_out)}

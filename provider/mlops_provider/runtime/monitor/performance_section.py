@@ -51,7 +51,9 @@ def _metrics(found: Performance) -> str:
     lines = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in found.undefined.items())
     undefined = f"<p>Not measured:</p><ul>{lines}</ul>" if lines else ""
     listing = tables.table(["metric", "value", "95 % interval", ""], rows, numbers=[1, 2])
-    return f"<p>On {found.labelled:,} predictions whose true outcome is known.</p>{listing}{undefined}"
+    kept = f", a sample of {found.labelled:,}" if len(found.answers) < found.labelled else ""
+    what = f"<p>On {len(found.answers):,} predictions whose true outcome is known{kept}.</p>"
+    return f"{what}{listing}{undefined}"
 
 
 def _business(found: Performance) -> str:
