@@ -196,6 +196,30 @@ def rows_query(
 
     `again` is true where the same request, row and values were answered again later: a client that had tried once more.
     """
+    query = plain_rows(connection, files, signature, stretch)
+    if not repeated(connection, query):
+        return f"SELECT *, false AS again FROM ({query})"
+    features = [name for name in columns_of(connection, query) if name.startswith(FEATURE_PREFIX)]
+    values = f"hash({', '.join(map(identifier, features)) or 'NULL'})"
+    return (
+        f"SELECT p.*, coalesce(p.status < {FAILED_STATUS} AND p.ts < r.latest, false) AS again FROM ({query}) p "
+        f"LEFT JOIN (SELECT request_id, row, {values} AS held, max(ts) AS latest FROM ({query}) {_REPEATED}) r "
+        f"ON p.request_id = r.request_id AND p.row = r.row AND {values} = r.held"
+    )
+
+
+_REPEATED = f"WHERE status < {FAILED_STATUS} GROUP BY ALL HAVING count(*) > 1"
+
+
+def repeated(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
+    """Say whether an id came twice; two columns tell."""
+    return connection.execute(f"SELECT request_id, row FROM ({query}) {_REPEATED} LIMIT 1").fetchone() is not None
+
+
+def plain_rows(
+    connection: duckdb.DuckDBPyConnection, files: Iterable[Path], signature: Signature, stretch: Stretch
+) -> str:
+    """Give the SQL of the rows of a stretch without `again`, which is costly where clients tried once more."""
     listed = ", ".join(literal(str(file)) for file in files)
     source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     present = columns_of(connection, f"SELECT * FROM {source}")
@@ -211,20 +235,7 @@ def rows_query(
     )
     if stretch.rows is not None:
         query = f"SELECT * FROM ({query} ORDER BY ts DESC, request_id, row LIMIT {stretch.rows})"
-    return _without_repeats(connection, query, names)
-
-
-def _without_repeats(connection: duckdb.DuckDBPyConnection, query: str, features: list[str]) -> str:
-    """Give the rows with `again`; where no id came twice, which two columns tell, nothing more is read."""
-    answered = f"FROM ({query}) WHERE status < {FAILED_STATUS} GROUP BY ALL HAVING count(*) > 1"
-    if not connection.execute(f"SELECT request_id, row {answered} LIMIT 1").fetchone():
-        return f"SELECT *, false AS again FROM ({query})"
-    values = f"hash({', '.join(map(identifier, features)) or 'NULL'})"
-    return (
-        f"SELECT p.*, coalesce(p.status < {FAILED_STATUS} AND p.ts < r.latest, false) AS again FROM ({query}) p "
-        f"LEFT JOIN (SELECT request_id, row, {values} AS held, max(ts) AS latest {answered}) r "
-        f"ON p.request_id = r.request_id AND p.row = r.row AND {values} = r.held"
-    )
+    return query
 
 
 def with_labels(

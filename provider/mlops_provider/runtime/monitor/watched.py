@@ -5,17 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from mlops_provider.runtime.monitor.pieces import Pieces
+from mlops_provider.runtime.monitor.table_rows import TableRows
 from mlops_provider.runtime.predictions import is_sound, log_files, rows_query, signature_of, with_labels
 from mlops_provider.store.services import read_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
     from pathlib import Path
 
     import duckdb
 
     from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_provider.runtime.contract import RunContext
+    from mlops_provider.runtime.monitor.baseline import Like
+    from mlops_provider.runtime.monitor.pieces import Added
     from mlops_provider.runtime.predictions import Stretch
     from mlops_provider.store.models import Signature
 
@@ -40,6 +45,13 @@ class Watched(Protocol):
 
         Its columns: request_id, row, ts, version, latency_ms, status, entity_id, probability, prediction, `x_` and the
         name of each feature, truth (null as long as it is not known), again (true: answered once more later).
+        """
+        ...
+
+    def add_up(self, since: datetime, until: datetime, like: Like, *, others: bool = False) -> Added:
+        """Profile the answered rows of a stretch, whole and by segment.
+
+        With `others` the features are those that all versions got, the predictions those of the watched one.
         """
         ...
 
@@ -86,6 +98,24 @@ class LoggedPredictions:
         self._note(lost)
         return query
 
+    def pieces(self, like: Like) -> Pieces:
+        """Give the pieces of the log that are profiled like a baseline."""
+        return Pieces(
+            store=self.context.store(),
+            log=self.key,
+            kept=f"{self.context.workflow}/monitor/{self.config.environment}/pieces",
+            version=self.version,
+            signature=self.signature,
+            like=like.profiles,
+            segments=like.segments,
+            leave_out=self._damaged,
+            reading=self._read.update,
+        )
+
+    def add_up(self, since: datetime, until: datetime, like: Like, *, others: bool = False) -> Added:
+        """Profile the answered rows of a stretch: whole hours from their pieces."""
+        return self.pieces(like).add_up(since, until, others=others)
+
     def leave_out_damaged(self) -> bool:
         """After an error, leave out the files that are damaged; False: none is."""
         damaged = {file for file in self._read - self._damaged if not is_sound(file)}
@@ -97,8 +127,10 @@ class LoggedPredictions:
         self.unreadable += [file for file in files if file not in self.unreadable]
 
 
-def watch(config: MonitorSpec, context: RunContext) -> Watched | None:
-    """Give what the monitor watches; None: no version is live."""
+def watch(config: MonitorSpec, context: RunContext, folder: Path) -> Watched | None:
+    """Give what the monitor watches; None: no version is live. `folder` holds what is read from elsewhere."""
+    if config.data != "predictions":
+        return TableRows.read(config, config.data, context, folder)
     store = context.store()
     served = read_service(store, context.workflow, config.environment).primary
     if served is None:
