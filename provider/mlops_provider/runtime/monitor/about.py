@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.contract import RunContext
 
 ABOUT_FILE = "window.json"
+PROFILES_FILE = "profiles.parquet"
+"""Profiles of all answered rows, whole and by segment."""
+BASELINE_PROFILES_FILE = "baseline-profiles.parquet"
+"""Those of the baseline, where it is not the model's own; of segments always."""
+BASELINE_ROWS_FILE = "baseline-rows.parquet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +29,10 @@ class About:
 
     `rows` counts all, `answered` those with an answer, each request once, `again` the others that were answered once
     more later; `kept` are published as rows. `due` are the answered rows of the stretch whose labels are due,
-    `labelled` those of them that have one, `labelled_kept` what is published of these. `why` says why there is nothing;
-    `service` is how all requests of it were answered.
+    `labelled` those of them that have one, `labelled_kept` what is published of these. `why` says why there is nothing.
+    `baseline` says what it is compared with where that is not the model's own, and how many rows that has;
+    `baseline_gone` why there is none. `segments` and `new_segments` count rows. `signature` is that of the rows where
+    no model has one. `service` is how all requests of it were answered.
     """
 
     rows: int = 0
@@ -42,6 +49,12 @@ class About:
     unreadable: tuple[str, ...] = ()
     why: str = ""
     service: dict[str, float] = field(default_factory=dict)
+    baseline: str = ""
+    baseline_rows: int = 0
+    baseline_gone: str = ""
+    segments: dict[str, int] = field(default_factory=dict)
+    new_segments: dict[str, int] = field(default_factory=dict)
+    signature: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sampled(self) -> bool:
@@ -64,10 +77,10 @@ def read_about(folder: Path) -> About:
     return About.from_dict(json.loads((folder / ABOUT_FILE).read_bytes()))
 
 
-def write_about(context: RunContext, about: About) -> ReportRef:
-    """Publish what is known of a window."""
-    store = context.store()
-    with store.scratch() as folder:
-        (folder / ABOUT_FILE).write_bytes(json_bytes(asdict(about)))
-        published = store.publish(context.workflow, "reports", folder, {"lineage": {"identity": context.identity}})
+def write_about(context: RunContext, about: About, folder: Path) -> ReportRef:
+    """Publish what is known of a window with the files of a scratch folder."""
+    (folder / ABOUT_FILE).write_bytes(json_bytes(asdict(about)))
+    published = context.store().publish(
+        context.workflow, "reports", folder, {"lineage": {"identity": context.identity}}
+    )
     return ReportRef(uri=published.uri, digest=published.digest)

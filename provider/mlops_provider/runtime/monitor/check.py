@@ -14,6 +14,7 @@ from mlops_provider.runtime.monitor.performance import check_performance
 from mlops_provider.runtime.monitor.quality import check_quality
 from mlops_provider.runtime.monitor.report import write_report
 from mlops_provider.runtime.monitor.service import check_service
+from mlops_provider.verdicts import RuleResult
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.monitor import MonitorSpec
@@ -60,7 +61,20 @@ def _check(look: Look, found: Findings) -> None:
     require_known(look.config, look.signature)
     if enough and look.about.answered >= least:
         check_quality(look, found)
-        check_drift(look, found)
+        if look.about.baseline_gone:
+            say_gone(look, found)
+        else:
+            check_drift(look, found)
     if enough:
         check_service(look, found)
     check_performance(look, found)
+
+
+def say_gone(look: Look, found: Findings) -> None:
+    """Say that there is no baseline: drift is not judged, which is neither an alarm nor a pass."""
+    why = f"the baseline is gone: {look.about.baseline_gone}"
+    checks = {"data_drift": look.config.checks.data_drift, "prediction_drift": look.config.checks.prediction_drift}
+    asked = [name for name, check in checks.items() if check]
+    found.rules += [RuleResult(rule=name, result="not_applicable", why=why) for name in asked]
+    if asked:
+        found.rules.append(RuleResult(rule="baseline", result="warned", why=why))

@@ -7,12 +7,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import DataError
-from mlops_provider.runtime.monitor.about import About, read_about
+from mlops_provider.runtime.columns.files import read_profiles
+from mlops_provider.runtime.monitor.about import (
+    BASELINE_PROFILES_FILE,
+    BASELINE_ROWS_FILE,
+    PROFILES_FILE,
+    About,
+    read_about,
+)
 from mlops_provider.runtime.monitor.profiles import log_profiles, model_profiles
+from mlops_provider.runtime.monitor.segments import WHOLE, unflat
 from mlops_provider.runtime.predictions import FAILED_STATUS, signature_of
 from mlops_provider.runtime.table import read_frame, scan
-from mlops_provider.store.models import BASELINE_FILE
-from mlops_provider.store.services import service_history
+from mlops_provider.store.models import BASELINE_FILE, Signature
+from mlops_provider.store.services import read_service, service_history
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     from mlops_provider.refs import DatasetRef, ReportRef
     from mlops_provider.runtime.columns.profile import ColumnProfile
     from mlops_provider.runtime.contract import RunContext
-    from mlops_provider.store.models import Signature
+    from mlops_provider.runtime.monitor.segments import Parts
     from mlops_provider.store.services import ServedVersion
     from mlops_provider.store.store import Store
 
@@ -95,6 +103,8 @@ class Look:
     def served(self) -> ServedVersion:
         """The version that answered; it may have been replaced since the window was read."""
         rows = self.labelled if self.window is None else self.rows
+        if self.config.data != "predictions":
+            return self._live()
         version = str(rows["version"].iloc[-1])
         environment = self.config.environment
         for state in reversed(service_history(self.store, self.context.workflow, environment)):
@@ -104,27 +114,62 @@ class Look:
         name = f"{self.context.workflow}/{environment}"
         raise DataError(f"{name} has never served version {version}, but it is in the prediction log")
 
+    def _live(self) -> ServedVersion:
+        workflow, environment = self.context.workflow, self.config.environment
+        live = read_service(self.store, workflow, environment).primary
+        if live is None:
+            raise DataError(f"{workflow}/{environment} has no live version")
+        return live
+
     @cached_property
     def signature(self) -> Signature:
-        """What the version takes and gives."""
+        """What the version takes and gives; where there is none, what the rows are."""
+        if self.about.signature:
+            return Signature.from_dict(self.about.signature)
         return signature_of(self.store, self.served)
 
     @cached_property
     def baseline(self) -> pd.DataFrame:
-        """The rows that the window is compared with: features, and in PREDICTION_COLUMN the predictions."""
+        """Rows of what the window is compared with: features, and in PREDICTION_COLUMN the predictions."""
         import pandas as pd
 
-        return pd.read_parquet(self.store.open(self.served.model).folder / BASELINE_FILE)
+        if self.config.baseline == "model":
+            return pd.read_parquet(self.store.open(self.served.model).folder / BASELINE_FILE)
+        file = self._published(BASELINE_ROWS_FILE)
+        return pd.read_parquet(file) if file else pd.DataFrame(columns=[*self.baseline_profiles])
 
     @cached_property
     def baseline_profiles(self) -> dict[str, ColumnProfile]:
         """The profiles of what the window is compared with, by feature; the predictions' is under PREDICTION."""
-        return model_profiles(self.store, self.served.model, self.signature)
+        if self.config.baseline == "model":
+            return model_profiles(self.store, self.served.model, self.signature)
+        return self.baseline_parts.get(WHOLE, {})
 
     @cached_property
     def profiles(self) -> dict[str, ColumnProfile]:
         """The profiles of all answered rows, by feature, around the baseline's centres; those not logged lack."""
+        if self.parts:
+            return self.parts[WHOLE]
         if self.window is None:
             return {}
         source = f"(SELECT * FROM {scan(self.store, self.window)} WHERE status < {FAILED_STATUS} AND NOT again)"
         return log_profiles(source, self.baseline_profiles)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The profiles of all answered rows by segment; WHOLE is all."""
+        file = self._published(PROFILES_FILE)
+        return unflat(read_profiles(file)) if file else {}
+
+    @cached_property
+    def baseline_parts(self) -> Parts:
+        """The profiles of the baseline by segment; of a model's own, those of its sample."""
+        file = self._published(BASELINE_PROFILES_FILE)
+        return unflat(read_profiles(file)) if file else {}
+
+    def _published(self, name: str) -> Path | None:
+        """Give a file that the window was published with, where it has it."""
+        if self.profile is None:
+            return None
+        content = self.store.open(self.profile)
+        return content.folder / name if name in content.manifest["files"] else None

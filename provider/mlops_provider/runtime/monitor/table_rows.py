@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from mlops_provider.exceptions import DataError
+from mlops_provider.runtime.columns.kinds import kind_of, prediction_kind
+from mlops_provider.runtime.columns.scan import profile_columns
 from mlops_provider.runtime.ingest import explained
 from mlops_provider.runtime.labels import SQL_TYPES
 from mlops_provider.runtime.monitor.pieces import Added
+from mlops_provider.runtime.monitor.profiles import PREDICTION, model_profiles
 from mlops_provider.runtime.monitor.segments import profile_parts
 from mlops_provider.runtime.predictions import FEATURE_PREFIX, Stretch, signature_of
 from mlops_provider.runtime.sources import read_sources, said_sources
@@ -26,9 +29,13 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_dag_factory.spec.monitoring.data import MonitoredDataSpec
+    from mlops_provider.refs import ModelRef
+    from mlops_provider.runtime.columns.profile import ColumnProfile
     from mlops_provider.runtime.contract import RunContext
     from mlops_provider.runtime.monitor.baseline import Like
     from mlops_provider.store.models import FeatureType
+    from mlops_provider.store.services import ServedVersion
+    from mlops_provider.store.store import Store
 
 _MOST_CLASSES = 1000
 
@@ -44,6 +51,8 @@ class TableRows:
     said: str
     file: Path
     signature: Signature
+    store: Store
+    model: ModelRef | None
     undated: int = 0
     unreadable: list[str] = field(default_factory=list)
 
@@ -58,14 +67,16 @@ class TableRows:
             roles = [name for name in (data.timestamp, data.prediction, data.target, data.probability) if name]
             require_columns(columns, roles, f"source {said}")
             connection.execute(f"CREATE TEMP TABLE mlops_watched AS SELECT * FROM ({query})")
-            signature = _signature(connection, config, data, context, columns)
+            served = _served(config, context, columns)
+            signature = signature_of(context.store(), served) if served else _signature(connection, data, columns)
             logged = _as_logged(data, signature, columns)
             counted = connection.execute(
                 f"COPY (SELECT * FROM ({logged}) WHERE ts IS NOT NULL) TO {literal(str(file))} "
                 "(FORMAT parquet, COMPRESSION zstd)"
             ).fetchone()
             every = connection.execute("SELECT count(*) FROM mlops_watched").fetchone()
-        return cls(said, file, signature, undated=int((every or (0,))[0]) - int((counted or (0,))[0]))
+        undated = int((every or (0,))[0]) - int((counted or (0,))[0])
+        return cls(said, file, signature, context.store(), served.model if served else None, undated)
 
     def __str__(self) -> str:
         """Say whose rows they are."""
@@ -74,6 +85,22 @@ class TableRows:
     def lineage(self) -> dict[str, str]:
         """Say where the rows come from, for the record."""
         return {"sources": self.said}
+
+    def like(self) -> dict[str, ColumnProfile]:
+        """Give the profiles of the live version's training rows, without one those of all rows."""
+        if self.model is not None:
+            return model_profiles(self.store, self.model, self.signature)
+        with connect() as connection:
+            source = f"read_parquet({literal(str(self.file))})"
+            kinds = {FEATURE_PREFIX + feature.name: kind_of(feature, 0) for feature in self.signature.features}
+            answers = connection.execute(f"SELECT count(prediction) FROM {source}").fetchone()
+            if (kind := prediction_kind(self.signature)) and answers and answers[0]:
+                kinds["prediction"] = kind
+            found = profile_columns(connection, source, kinds)
+        return {
+            PREDICTION if name == "prediction" else name.removeprefix(FEATURE_PREFIX): profile
+            for name, profile in found.items()
+        }
 
     def rows(self, connection: duckdb.DuckDBPyConnection, stretch: Stretch) -> str:  # noqa: ARG002 (the log needs it)
         """Give the SQL of a stretch."""
@@ -91,18 +118,15 @@ class TableRows:
         return False
 
 
-def _signature(
-    connection: duckdb.DuckDBPyConnection,
-    config: MonitorSpec,
-    data: MonitoredDataSpec,
-    context: RunContext,
-    columns: Mapping[str, str],
-) -> Signature:
+def _served(config: MonitorSpec, context: RunContext, columns: Mapping[str, str]) -> ServedVersion | None:
+    """Give the live version where it knows some of the columns."""
     served = read_service(context.store(), context.workflow, config.environment).primary
-    if served is not None:
-        live = signature_of(context.store(), served)
-        if set(live.names()) & set(columns):
-            return live
+    if served is None or not set(signature_of(context.store(), served).names()) & set(columns):
+        return None
+    return served
+
+
+def _signature(connection: duckdb.DuckDBPyConnection, data: MonitoredDataSpec, columns: Mapping[str, str]) -> Signature:
     roles = {data.timestamp, data.prediction, data.target, data.probability}
     features = tuple(Feature(name, _type(kind)) for name, kind in columns.items() if name not in roles)
     if not features:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from mlops_provider.runtime.monitor.pieces import Pieces
+from mlops_provider.runtime.monitor.profiles import model_profiles
 from mlops_provider.runtime.monitor.table_rows import TableRows
 from mlops_provider.runtime.predictions import is_sound, log_files, rows_query, signature_of, with_labels
 from mlops_provider.store.services import read_service
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import duckdb
 
     from mlops_dag_factory.spec.monitor import MonitorSpec
+    from mlops_provider.refs import ModelRef
+    from mlops_provider.runtime.columns.profile import ColumnProfile
     from mlops_provider.runtime.contract import RunContext
     from mlops_provider.runtime.monitor.baseline import Like
     from mlops_provider.runtime.monitor.pieces import Added
@@ -31,6 +34,11 @@ class Watched(Protocol):
     signature: Signature
     unreadable: list[str]
     """Files that were left out."""
+
+    @property
+    def model(self) -> ModelRef | None:
+        """The live version's model."""
+        ...
 
     def __str__(self) -> str:
         """Say whose rows they are."""
@@ -46,6 +54,10 @@ class Watched(Protocol):
         Its columns: request_id, row, ts, version, latency_ms, status, entity_id, probability, prediction, `x_` and the
         name of each feature, truth (null as long as it is not known), again (true: answered once more later).
         """
+        ...
+
+    def like(self) -> dict[str, ColumnProfile]:
+        """Give profiles whose kinds and centres are those of all that is compared."""
         ...
 
     def add_up(self, since: datetime, until: datetime, like: Like, *, others: bool = False) -> Added:
@@ -67,6 +79,7 @@ class LoggedPredictions:
     config: MonitorSpec
     context: RunContext
     version: str
+    model: ModelRef
     signature: Signature
     unreadable: list[str] = field(default_factory=list)
     _read: set[Path] = field(default_factory=set)
@@ -97,6 +110,10 @@ class LoggedPredictions:
         query, lost = with_labels(connection, query, self.config.labels, self.signature, self.context.locate)
         self._note(lost)
         return query
+
+    def like(self) -> dict[str, ColumnProfile]:
+        """Give the profiles of what the version was trained on."""
+        return model_profiles(self.context.store(), self.model, self.signature)
 
     def pieces(self, like: Like) -> Pieces:
         """Give the pieces of the log that are profiled like a baseline."""
@@ -135,4 +152,4 @@ def watch(config: MonitorSpec, context: RunContext, folder: Path) -> Watched | N
     served = read_service(store, context.workflow, config.environment).primary
     if served is None:
         return None
-    return LoggedPredictions(config, context, served.version, signature_of(store, served))
+    return LoggedPredictions(config, context, served.version, served.model, signature_of(store, served))

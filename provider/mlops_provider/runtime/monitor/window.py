@@ -10,20 +10,33 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from mlops_provider.exceptions import ConfigError
+from mlops_provider.runtime.columns.files import write_profiles
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
-from mlops_provider.runtime.monitor.about import About, write_about
+from mlops_provider.runtime.monitor.about import (
+    BASELINE_PROFILES_FILE,
+    BASELINE_ROWS_FILE,
+    PROFILES_FILE,
+    About,
+    write_about,
+)
+from mlops_provider.runtime.monitor.baseline import Baseline, Like, model_parts, read_logged, read_table
+from mlops_provider.runtime.monitor.segments import WHOLE, Segments, flat, profile_parts, rows_of
 from mlops_provider.runtime.monitor.service import measure_requests
 from mlops_provider.runtime.monitor.watched import Watched, watch
 from mlops_provider.runtime.predictions import FAILED_STATUS, Stretch
-from mlops_provider.runtime.table import connect, write_dataset
+from mlops_provider.runtime.sql import columns_of
+from mlops_provider.runtime.table import connect, scan, write_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import duckdb
 
     from mlops_dag_factory.spec.monitor import MonitorSpec
-    from mlops_provider.refs import DatasetRef, Ref
+    from mlops_provider.refs import DatasetRef
+    from mlops_provider.runtime.monitor.segments import Parts
 
 _ANSWERED = f"status < {FAILED_STATUS} AND NOT again"
 _LABELLED_PER_KEPT = 10
@@ -38,16 +51,18 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:  #
     import duckdb
 
     store = context.store()
-    watched = watch(config, context)
-    if watched is None:
-        return _nothing(context, About(why=f"{context.workflow}/{config.environment} has no live version"))
-    while True:
-        try:
-            with store.scratch() as spill, connect(spill) as connection:
-                return _Reading(config, context, watched, context.clock(), connection).publish()
-        except duckdb.Error:
-            if not watched.leave_out_damaged():
-                raise
+    with store.scratch() as spill, store.scratch() as folder:
+        watched = watch(config, context, spill)
+        if watched is None:
+            why = f"{context.workflow}/{config.environment} has no live version"
+            return _nothing(context, About(why=why), folder)
+        while True:
+            try:
+                with connect(spill) as connection:
+                    return _Reading(config, context, watched, context.clock(), connection, folder).publish()
+            except duckdb.Error:
+                if not watched.leave_out_damaged():
+                    raise
 
 
 @dataclass(slots=True)
@@ -59,15 +74,17 @@ class _Reading:
     watched: Watched
     at: datetime
     connection: duckdb.DuckDBPyConnection
-    outputs: dict[str, Ref] = field(default_factory=dict)
+    folder: Path
+    outputs: dict[str, Any] = field(default_factory=dict)
 
     def publish(self) -> Outcome:
         about = self._labelled(self._window())
         if not about.rows:
             about = replace(about, why=f"{self.watched} has given no predictions in the window")
             if not about.labelled:
-                return _nothing(self.context, about)
-        self.outputs["profile"] = write_about(self.context, about)
+                return _nothing(self.context, about, self.folder)
+        about = self._compared(about)
+        self.outputs["profile"] = write_about(self.context, about, self.folder)
         return Outcome(
             outputs=self.outputs,
             metrics=_metrics(about),
@@ -119,6 +136,62 @@ class _Reading:
             kept = self._keep("due", wanted, counts["labelled"], self.config.window.kept * _LABELLED_PER_KEPT)
         return replace(about, **counts, labelled_kept=kept, unreadable=tuple(self.watched.unreadable))
 
+    def _compared(self, about: About) -> About:
+        """Profile all rows of the window and what it is compared with."""
+        signature = {} if self.watched.model else self.watched.signature.to_dict()
+        about = replace(about, signature=signature)
+        checks = self.config.checks
+        wanted = checks.data_drift or checks.prediction_drift or checks.data_quality or self.config.segments
+        if not (about.rows and wanted):
+            return about
+        profiles = self.watched.like()
+        like = Like(profiles, Segments.of(self.config.segments, profiles))
+        parts = self._parts(about, like)
+        write_profiles(self.folder / PROFILES_FILE, flat(parts))
+        baseline = self._baseline(about, like)
+        if baseline.rows or like.segments.values:
+            write_profiles(self.folder / BASELINE_PROFILES_FILE, flat(baseline.parts))
+        if baseline.sample:
+            (self.folder / BASELINE_ROWS_FILE).write_bytes(baseline.sample)
+        before = profiles if self.config.baseline == "model" else baseline.parts[WHOLE]
+        return replace(
+            about,
+            baseline=baseline.said,
+            baseline_rows=baseline.rows,
+            baseline_gone=baseline.gone,
+            segments={name: rows_of(part) for name, part in parts.items() if name != WHOLE},
+            new_segments=like.segments.new(before, parts[WHOLE]),
+        )
+
+    def _parts(self, about: About, like: Like) -> Parts:
+        """Profile the rows where all are kept; else add up the hours of the log."""
+        if about.sampled:
+            since = self._stretch(self.at).since or datetime.fromisoformat(about.since)
+            return self.watched.add_up(since, self.at, like).parts
+        rows = f"SELECT * FROM {scan(self.context.store(), self.outputs['window'])} WHERE {_ANSWERED}"
+        return profile_parts(f"({rows})", like.profiles, like.segments, columns_of(self.connection, rows))
+
+    def _baseline(self, about: About, like: Like) -> Baseline:
+        spec, store = self.config.baseline, self.context.store()
+        if spec == "model":
+            if self.watched.model is None:
+                raise ConfigError(
+                    "monitor.baseline: no version is live whose training data could be the baseline",
+                    hint="baseline: {source: …}, or {rolling: 7d}",
+                )
+            return Baseline(model_parts(store, self.watched.model, like))
+        if spec.in_log:
+            window = self._stretch(self.at).since or datetime.fromisoformat(about.since), self.at
+            found = read_logged(spec, self.watched, window, like)
+        else:
+            kept = f"{self.context.workflow}/monitor/{self.config.environment}/pieces"
+            found = read_table(spec, self.context, store, kept, like)
+        least = self.config.policy.minimum_rows
+        if not found.gone and found.rows < least:
+            why = f"{found.said} has {found.rows} rows, fewer than policy.minimum_rows ({least})"
+            return replace(found, gone=why)
+        return found
+
     def _stretch(self, until: datetime) -> Stretch:
         window = self.config.window
         since = until - window.size if window.size is not None else None
@@ -160,9 +233,9 @@ class _Reading:
         return said
 
 
-def _nothing(context: RunContext, about: About) -> Outcome:
+def _nothing(context: RunContext, about: About, folder: Path) -> Outcome:
     return Outcome(
-        outputs={"profile": write_about(context, about)},
+        outputs={"profile": write_about(context, about, folder)},
         metrics=_metrics(about),
         summary=f"Nothing to look at: {about.why}.",
         details={"unreadable": list(about.unreadable)},

@@ -28,6 +28,12 @@ class Watched:
         self.model = load_model(bench.store, self.ref)
         self.rows = read_frame(bench.store, self.test)
         self.runs = 0
+        self.at = ""
+
+    def trained(self, source, estimator="sklearn.linear_model.LogisticRegression", **fields):
+        """Train another model; give its reference."""
+        ref = self.bench.model(source, estimator, **fields)[0]
+        return ModelRef(uri=ref.uri, digest=ref.digest, name="flow", version="2")
 
     def release(self, version):
         """Make a version live; it is the same model."""
@@ -80,7 +86,7 @@ class Watched:
         table.to_csv(folder / name, index=False) if name.endswith(".csv") else table.to_parquet(folder / name)
 
     def phase(self, phase, spec, inputs):
-        context = self.bench.context(phase, f"monitor.{phase}", run_id=f"monitor__{self.runs}")
+        context = self.bench.context(phase, f"monitor.{phase}", run_id=f"monitor__{self.runs}", at=self.at)
         named = {field: [ref] for field, ref in inputs.items() if ref is not None}
         return run_phase(spec, named, context).outcome
 
