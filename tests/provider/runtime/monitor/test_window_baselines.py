@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_provider.exceptions import ConfigError
 from mlops_provider.runtime.columns.files import read_profiles
 from mlops_provider.runtime.monitor.about import BASELINE_PROFILES_FILE, PROFILES_FILE, read_about
 from mlops_provider.runtime.monitor.segments import WHOLE, unflat
@@ -262,7 +263,7 @@ def test_segments_are_the_values_of_the_baseline_and_new_ones_are_said(stream):
 def test_a_segment_of_what_is_no_category_is_an_error_that_says_what_can_be(stream):
     stream.hours(NOON - timedelta(hours=6), NOON)
 
-    with pytest.raises(Exception, match="monitor.segments: 'height' is a number") as caught:
+    with pytest.raises(ConfigError, match="segments: 'height' is a number") as caught:
         stream.look(segments=["height"])
 
     assert "segments can be made of: kind" in str(caught.value)
