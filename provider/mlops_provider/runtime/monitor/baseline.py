@@ -106,8 +106,8 @@ def read_table(spec: BaselineSpec, context: RunContext, store: Store, kept: str,
     try:
         files = files_of(ingest, context)
         how = {name: [profile.kind, profile.centre.hex()] for name, profile in like.profiles.items()}
-        values = {feature: list(values) for feature, values in like.segments.values.items()}
-        named = {"files": files, "source": ingest.source, "prediction": spec.prediction, "like": how, "parts": values}
+        parted = like.segments.named()
+        named = {"files": files, "source": ingest.source, "prediction": spec.prediction, "like": how, "parts": parted}
         key = f"{kept}/baseline/{json_digest(named)[:20]}"
         name = key.rpartition("/")[2]
         if spec.sql is not None or not store.files.exists(f"{key}.parquet"):
@@ -122,7 +122,7 @@ def read_table(spec: BaselineSpec, context: RunContext, store: Store, kept: str,
 
 def model_parts(store: Store, model: ModelRef, like: Like) -> Parts:
     """Give the profiles of the segments of what a model was trained on, as far as its sample of those rows tells."""
-    if not like.segments.values:
+    if not like.segments:
         return {WHOLE: {}}
     file = store.open(model).folder / BASELINE_FILE
     with connect() as connection:

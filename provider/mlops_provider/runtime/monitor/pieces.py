@@ -136,7 +136,7 @@ class Pieces:
             "form": _FORM,
             "files": {name: size for name, size in hour.files.items() if name not in lost},
             "like": how,
-            "segments": {feature: list(values) for feature, values in self.segments.values.items()},
+            "segments": self.segments.named(),
         }
         return f"{self.kept}/version={hour.version}/{hour.begins:%Y-%m-%dT%H}/{json_digest(named)[:20]}"
 

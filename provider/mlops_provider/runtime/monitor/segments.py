@@ -1,4 +1,4 @@
-"""Segments: the parts of a window by the values of a feature, each with profiles of its own.
+"""Segments: the parts of a window by the values of a feature, or the quartiles of a number, each with its profiles.
 
 Which values have a segment is decided by the baseline, so that every hour has the same ones: the largest, and one for
 the rest. What is new in a window is in the rest, and said.
@@ -6,12 +6,13 @@ the rest. What is new in a window is in the rest, and said.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from mlops_provider.exceptions import ConfigError
 from mlops_provider.runtime.columns.profile import merge
-from mlops_provider.runtime.monitor.profiles import log_profiles
+from mlops_provider.runtime.columns.scores import quantiles
+from mlops_provider.runtime.monitor.profiles import PREDICTION, log_profiles
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
 from mlops_provider.runtime.sql import identifier, literal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.columns.profile import ColumnProfile
 
 MOST_SEGMENTS = 20
+OTHER = "(other)"
 WHOLE = ""
 _BETWEEN = "\n"
 
@@ -30,40 +32,74 @@ Parts = dict[str, dict[str, "ColumnProfile"]]
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """The values of each feature that have a segment of their own."""
+    """What has a segment of its own: values of categories by feature, numbers between the edges by feature."""
 
-    values: Mapping[str, tuple[str, ...]]
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    edges: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.values or self.edges)
 
     @classmethod
     def of(cls, features: Iterable[str], like: Mapping[str, ColumnProfile]) -> Self:
-        """Take the most frequent values of the baseline's; ConfigError: a feature is unknown or has no categories."""
-        found: dict[str, tuple[str, ...]] = {}
-        categories = [name for name, profile in like.items() if profile.kind in {"category", "boolean"}]
+        """Take the baseline's most frequent values, and its quartiles of numbers.
+
+        Texts and times have no segments. ConfigError: there is no such feature.
+        """
+        values: dict[str, tuple[str, ...]] = {}
+        edges: dict[str, tuple[float, ...]] = {}
         for feature in features:
-            if feature not in categories:
-                what = "is a number or a text" if feature in like else "is no feature"
-                hint = f"segments can be made of: {', '.join(sorted(categories)) or 'nothing here'}"
-                raise ConfigError(f"monitor.segments: '{feature}' {what}", hint=hint)
-            found[feature] = tuple(sorted(list(like[feature].categories)[:MOST_SEGMENTS]))
-        return cls(found)
+            if feature not in like:
+                known = ", ".join(sorted(name for name in like if name != PREDICTION))
+                raise ConfigError(f"monitor.segments: '{feature}' is no feature", hint=f"there are: {known}")
+            profile = like[feature]
+            if profile.kind in {"category", "boolean"}:
+                values[feature] = tuple(sorted(list(profile.categories)[:MOST_SEGMENTS]))
+            elif profile.kind == "number" and profile.values:
+                quartiles = {float(f"{edge:.6g}") for edge in quantiles(profile, (0.25, 0.5, 0.75))}
+                edges[feature] = tuple(sorted(quartiles))
+        return cls(values, edges)
+
+    def named(self) -> list[dict[str, list[str]]]:
+        """Give the JSON form: equal segments have equal ones."""
+        values = {feature: list(values) for feature, values in self.values.items()}
+        return [values, {feature: [edge.hex() for edge in edges] for feature, edges in self.edges.items()}]
 
     def conditions(self, present: Collection[str], prefix: str = FEATURE_PREFIX) -> dict[str, str]:
         """Give the SQL of each segment by its name; columns that are not `present` have none."""
         found: dict[str, str] = {}
-        for feature, values in self.values.items():
-            if prefix + feature not in present:
-                continue
-            column = f"{identifier(prefix + feature)}::VARCHAR"
-            found |= {f"{feature}={value}": f"{column} = {literal(value)}" for value in values}
-            listed = ", ".join(map(literal, values))
-            rest = f"{column} IS NULL" + (f" OR {column} NOT IN ({listed})" if values else " OR true")
-            found[f"{feature}: other"] = f"({rest})"
+        for feature in (*self.values, *self.edges):
+            if prefix + feature in present:
+                column = identifier(prefix + feature)
+                mine = self._values(feature, column) if feature in self.values else self._edges(feature, column)
+                rest = " OR ".join(f"({condition})" for condition in mine.values())
+                found |= mine | {f"{feature} = {OTHER}": f"({rest or 'false'}) IS NOT TRUE"}
+        return found
+
+    def _values(self, feature: str, column: str) -> dict[str, str]:
+        return {f"{feature} = {value}": f"{column}::VARCHAR = {literal(value)}" for value in self.values[feature]}
+
+    def _edges(self, feature: str, column: str) -> dict[str, str]:
+        number = f"TRY_CAST({column} AS DOUBLE)"
+        edges = self.edges[feature]
+        pairs = zip((None, *edges), (*edges, None), strict=True)
+        found = {}
+        for low, high in pairs:
+            above, below = f"{number} >= {low!r}", f"{number} < {high!r}"
+            if low is None:
+                name, bounds = f"{feature} < {high:g}", below
+            elif high is None:
+                name, bounds = f"{feature} >= {low:g}", above
+            else:
+                name, bounds = f"{low:g} <= {feature} < {high:g}", f"{above} AND {below}"
+            found[name] = f"{bounds} AND isfinite({number})"
         return found
 
     def new(self, baseline: Mapping[str, ColumnProfile], window: Mapping[str, ColumnProfile]) -> dict[str, int]:
         """Give how many rows are of segments that the baseline has never seen, the largest first."""
         found = {
-            f"{feature}={value}": count
+            f"{feature} = {value}": count
             for feature in self.values
             if feature in window and feature in baseline
             for value, count in window[feature].categories.items()

@@ -149,7 +149,7 @@ class _Reading:
         parts = self._parts(about, like)
         write_profiles(self.folder / PROFILES_FILE, flat(parts))
         baseline = self._baseline(about, like)
-        if baseline.rows or like.segments.values:
+        if baseline.rows or like.segments:
             write_profiles(self.folder / BASELINE_PROFILES_FILE, flat(baseline.parts))
         if baseline.sample:
             (self.folder / BASELINE_ROWS_FILE).write_bytes(baseline.sample)

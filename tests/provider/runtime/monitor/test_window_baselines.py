@@ -253,17 +253,31 @@ def test_segments_are_the_values_of_the_baseline_and_new_ones_are_said(stream):
     window, _, _ = stream.look(segments=["kind"])
 
     about, parts = stream.about(window), stream.parts(window)
-    assert set(about.segments) == {"kind=calm", "kind=wild", "kind: other"}
+    assert set(about.segments) == {"kind = calm", "kind = wild", "kind = (other)"}
     assert sum(about.segments.values()) == 480
-    assert about.new_segments == {"kind=odd": about.segments["kind: other"]}
-    assert parts["kind=calm"]["height"].rows == about.segments["kind=calm"]
-    assert set(stream.parts(window, BASELINE_PROFILES_FILE)) == {WHOLE, "kind=calm", "kind=wild"}
+    assert about.new_segments == {"kind = odd": about.segments["kind = (other)"]}
+    assert parts["kind = calm"]["height"].rows == about.segments["kind = calm"]
+    assert set(stream.parts(window, BASELINE_PROFILES_FILE)) == {WHOLE, "kind = calm", "kind = wild"}
 
 
-def test_a_segment_of_what_is_no_category_is_an_error_that_says_what_can_be(stream):
+def test_segments_of_a_number_are_the_quartiles_of_the_baseline(stream):
+    stream.hours(NOON - timedelta(hours=6), NOON, count=80)
+    stream.log(NOON - timedelta(hours=1), x_height=np.nan)
+
+    window, _, _ = stream.look(segments=["height"])
+
+    counts = stream.about(window).segments
+    assert len(counts) == 5
+    assert counts["height = (other)"] == 60
+    assert all(80 < count < 160 for name, count in counts.items() if "other" not in name)
+    [low] = [part for name, part in stream.parts(window).items() if name.startswith("height <")]
+    assert low["height"].maximum < -0.5
+
+
+def test_a_segment_of_what_is_no_feature_is_an_error_that_says_what_is(stream):
     stream.hours(NOON - timedelta(hours=6), NOON)
 
-    with pytest.raises(ConfigError, match="segments: 'height' is a number") as caught:
-        stream.look(segments=["height"])
+    with pytest.raises(ConfigError, match="segments: 'region' is no feature") as caught:
+        stream.look(segments=["region"])
 
-    assert "segments can be made of: kind" in str(caught.value)
+    assert "there are: height, kind" in str(caught.value)
