@@ -74,7 +74,4 @@ def say_gone(look: Look, found: Findings) -> None:
     """Say that there is no baseline: drift is not judged, which is neither an alarm nor a pass."""
     why = f"the baseline is gone: {look.about.baseline_gone}"
     checks = {"data_drift": look.config.checks.data_drift, "prediction_drift": look.config.checks.prediction_drift}
-    asked = [name for name, check in checks.items() if check]
-    found.rules += [RuleResult(rule=name, result="not_applicable", why=why) for name in asked]
-    if asked:
-        found.rules.append(RuleResult(rule="baseline", result="warned", why=why))
+    found.rules += [RuleResult(rule=name, result="not_applicable", why=why) for name, check in checks.items() if check]
