@@ -80,10 +80,10 @@ def _estimated(look: Look, reference: Reference) -> Estimated:
     names = estimable(signature)
     if not names:
         return Estimated(why=f"performance of a {signature.task} cannot be estimated: it gives no probabilities")
-    rows = look.answered.dropna(subset=["prediction", "probability"])
+    rows = _with_probability(look.answered)
     least = look.config.policy.minimum_rows
     if len(rows) < least:
-        return Estimated(why=f"{len(rows)} predictions have a probability, {least} are needed")
+        return Estimated(why=f"{len(rows)} predictions have a probability between 0 and 1, {least} are needed")
     try:
         evaluated = _evaluated(look, reference)
         lost = ""
@@ -149,7 +149,11 @@ def _earlier(look: Look, rows: pd.DataFrame) -> pd.DataFrame:
     if window is None:
         return empty
     found: pd.DataFrame = window.table.select(_COLUMNS).to_pandas()
-    return found.dropna(subset=["prediction", "probability", "truth"]).reset_index(drop=True)
+    return _with_probability(found.dropna(subset=["truth"])).reset_index(drop=True)
+
+
+def _with_probability(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["prediction"].notna() & rows["probability"].astype(float).between(0, 1)]
 
 
 def _realised(look: Look, rows: pd.DataFrame, names: list[str]) -> dict[str, float]:

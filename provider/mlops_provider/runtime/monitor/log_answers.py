@@ -53,6 +53,15 @@ def answers_of(signature: Signature, rows: pd.DataFrame) -> Answers:
     )
 
 
+def not_finite(answers: Answers) -> int:
+    """Give how many predicted numbers are infinite; those of classes never are."""
+    import numpy as np
+
+    if answers.signature.task in {"classification", "multilabel"}:
+        return 0
+    return int((~np.isfinite(answers.predicted)).sum())
+
+
 def data_of(signature: Signature, rows: pd.DataFrame) -> pd.DataFrame:
     """Give rows of the log as a model's data has them: features and truth by their names, in the rows' order."""
     features = [name for name in rows.columns.astype(str) if name.startswith(FEATURE_PREFIX)]

@@ -19,7 +19,7 @@ from mlops_provider.runtime.monitor.importance_drift import (
     measure_importance_drift,
 )
 from mlops_provider.runtime.monitor.known_names import own_names
-from mlops_provider.runtime.monitor.log_answers import answers_of, data_of, measured_by_log
+from mlops_provider.runtime.monitor.log_answers import answers_of, data_of, measured_by_log, not_finite
 from mlops_provider.runtime.monitor.measures import Measures
 from mlops_provider.runtime.monitor.performance_found import Performance
 from mlops_provider.runtime.monitor.performance_section import performance_section
@@ -57,12 +57,20 @@ def check_performance(look: Look, found: Findings) -> None:
 
 
 def _take_labelled(look: Look, performance: Performance) -> None:
+    """Take the labelled rows, or say why they cannot be judged."""
     rows = look.labelled
     performance.labelled, least = look.about.labelled, look.config.policy.minimum_rows
-    if len(rows) >= least and not look.not_judged:
-        performance.answers, performance.rows = answers_of(look.signature, rows), rows
-        return
-    why = look.not_judged or f"{len(rows)} labels have arrived, {least} are needed"
+    why = look.not_judged
+    if not why and len(rows) < least:
+        why = f"{len(rows)} labels have arrived, {least} are needed"
+    if not why:
+        answers = answers_of(look.signature, rows)
+        infinite = not_finite(answers)
+        if not infinite:
+            performance.answers, performance.rows = answers, rows
+            return
+        why = f"{infinite:,} of {len(rows):,} predictions are infinite, which leaves every error undefined"
+    performance.why = why
     missing = [*measured_by_log(look.signature), WORST, FAIRNESS, CORRELATION]
     performance.measures.missing |= dict.fromkeys(missing, why)
 

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Performance:
-    """What was found; `answers` and `rows` are the labelled ones, None where they are too few."""
+    """What was found; `answers` and `rows` are the labelled ones, None where they cannot be judged: `why` says why."""
 
     measures: Measures
     wants_labels: bool = False
     labelled: int = 0
+    why: str = ""
     answers: Answers | None = None
     rows: pd.DataFrame | None = None
     metrics: dict[str, float] = field(default_factory=dict)

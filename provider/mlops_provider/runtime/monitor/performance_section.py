@@ -41,7 +41,7 @@ def _metrics(found: Performance) -> str:
     if not found.labelled:
         return "<p class=dim>No label has arrived for this window.</p>" if found.wants_labels else ""
     if found.answers is None:
-        return f"<p class=dim>{found.labelled:,} labels have arrived: too few to measure anything.</p>"
+        return f"<p class=dim>Not measured: {escape(found.why)}.</p>"
     measures = found.measures
     rows = []
     for name, value in found.metrics.items():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.provider.conftest import Bench
 
 from mlops_dag_factory.spec.monitor import MonitorSpec
 from mlops_provider.refs import ModelRef
@@ -123,3 +126,23 @@ def watched(bench):
 def shared_watched(shared_bench):
     """Give services that the tests of a module share."""
     return lambda *args, **kwargs: Watched(shared_bench, *args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Train each model once in a module; every test begins with an empty log."""
+    known = {}
+
+    def service(source, *args, **fields):
+        if source not in known:
+            bench = Bench(tmp_path_factory.mktemp("flow"))
+            name = source
+            if isinstance(source, Path):
+                name = shutil.copy(source, bench.root / source.name).name
+            known[source] = Watched(bench, name, *args, **fields)
+        found = known[source]
+        for folder in ("store/flow/predictions", "labels"):
+            shutil.rmtree(found.bench.root / folder, ignore_errors=True)
+        return found
+
+    return service

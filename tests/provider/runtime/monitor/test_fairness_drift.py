@@ -25,8 +25,8 @@ def content(service, outcome):
     return json.loads((service.report(outcome) / "report.json").read_text())["performance"]
 
 
-@pytest.fixture
-def loans(bench, watched):
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
     """Loans depend on income and debt; sex has nothing to do with them, at first."""
     random = np.random.default_rng(5)
     frame = pd.DataFrame({
@@ -37,9 +37,16 @@ def loans(bench, watched):
     })  # fmt: skip
     paid = 2 * frame["income"] - frame["debt"] + random.normal(size=3000) > 0
     frame["target"] = paid.map({True: "paid", False: "late"})
-    frame.to_csv(bench.root / "loans.csv", index=False)
-    service = watched("loans.csv", "sklearn.tree.DecisionTreeClassifier", parameters={"max_depth": 5}, seed=1)
-    bench.run(EvaluateSpec(model="m", data="d"), {"model": service.ref, "data": service.test}, phase="quality")
+    file = tmp_path_factory.mktemp("loans") / "loans.csv"
+    frame.to_csv(file, index=False)
+    return file
+
+
+@pytest.fixture
+def loans(trained, history):
+    service = trained(history, "sklearn.tree.DecisionTreeClassifier", parameters={"max_depth": 5}, seed=1)
+    spec = EvaluateSpec(model="m", data="d", slices="none")
+    service.bench.run(spec, {"model": service.ref, "data": service.test}, phase="quality")
     return service
 
 

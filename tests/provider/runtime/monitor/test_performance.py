@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics
-from tests.provider.conftest import Bench
-from tests.provider.runtime.monitor.conftest import Watched
 
 from mlops_dag_factory.spec.monitor import MonitorSpec
 from mlops_provider.exceptions import ConfigError, DataError, ExpressionError
@@ -34,27 +30,6 @@ def rule(outcome, name):
 
 def content(service, outcome):
     return json.loads((service.report(outcome) / "report.json").read_text())["performance"]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """Train each model once; every test begins with an empty log."""
-    known = {}
-
-    def service(source, *args, **fields):
-        if source not in known:
-            bench = Bench(tmp_path_factory.mktemp("flow"))
-            if isinstance(source, Path):
-                shutil.copy(source, bench.root / source.name)
-                known[source] = Watched(bench, source.name, *args, **fields)
-            else:
-                known[source] = Watched(bench, source, *args, **fields)
-        found = known[source]
-        shutil.rmtree(found.bench.root / "store" / "flow" / "predictions", ignore_errors=True)
-        shutil.rmtree(found.bench.root / "labels", ignore_errors=True)
-        return found
-
-    return service
 
 
 @pytest.fixture
@@ -225,6 +200,18 @@ def test_text_in_the_labels_of_numbers_counts_as_no_label(diabetes):
 
     assert outcome.metrics["labelled"] == len(ids) - 1
     assert outcome.verdict.status == "passed"
+
+
+def test_infinite_predictions_leave_nothing_to_judge(diabetes):
+    predicted = diabetes.model.predict(diabetes.rows)
+    predicted[:3] = np.inf
+    diabetes.deliver(diabetes.log(diabetes.rows, prediction=predicted), diabetes.rows["target"])
+
+    _, outcome, _ = diabetes.look(labels=LABELS, checks={"performance": ["mae <= 90"]})
+
+    why = f"3 of {len(predicted)} predictions are infinite, which leaves every error undefined"
+    assert (outcome.verdict.status, rule(outcome, "mae <= 90").why) == ("vacuous", why)
+    assert why in (diabetes.report(outcome) / "report.html").read_text()
 
 
 def test_rows_of_one_request_are_ranked_together():
