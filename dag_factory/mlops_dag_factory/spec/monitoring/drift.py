@@ -61,6 +61,13 @@ class DataDriftCheck(Spec):
         description="importance: a feature counts in `share` as much as the model loses without it (permutation "
         "importance on the baseline's rows); default: all count the same.",
     )
+    false_discovery: float | None = Field(
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="Share of the features called drifted that may be so by chance, at the sizes of window and "
+        "baseline (Benjamini-Hochberg); null: the threshold alone decides.",
+    )
     multivariate: MultivariateDrift | None = Field(
         default=None, description="Also look for drift in how features go together."
     )
@@ -75,6 +82,13 @@ class PredictionDriftCheck(Spec):
     threshold: float = Field(default=0.1, gt=0, description="Score of a breach.")
     method: Method | None = Field(
         default=None, description="Distance; default: jensenshannon of classes, wasserstein (normed) of numbers."
+    )
+    false_discovery: float | None = Field(
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="Largest probability of such a score by chance, at the sizes of window and baseline; null: the "
+        "threshold alone decides.",
     )
     severity: Severity = Field(
         default="fail", description="fail: drift is a breach; warn: it is shown, other checks decide."

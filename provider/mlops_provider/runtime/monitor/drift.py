@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlops_provider.runtime.comparison import Comparison, Wanted, compare_columns
 from mlops_provider.runtime.evidently_drift import keep_rows
+from mlops_provider.runtime.monitor.chances import Chances, chances_of
 from mlops_provider.runtime.monitor.drift_verdict import judge_features, judge_predictions
 from mlops_provider.runtime.monitor.profiles import PREDICTION
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
@@ -35,6 +36,9 @@ def check_drift(look: Look, found: Findings) -> None:
     found.scores, found.methods = compared.scores, compared.methods | moved.methods
     found.thresholds = compared.thresholds | moved.thresholds
     found.bad_columns, found.notes = compared.bad, compared.notes
+    chances = Chances(look.store, look.context.workflow)
+    for one in (compared, moved):
+        found.chances |= chances_of(one, look.baseline_profiles, look.profiles, chances)
     _keep(look, compared, moved)
     if features:
         found.threshold = features.threshold

@@ -1,9 +1,15 @@
-"""Drift of the window's features and predictions from the baseline: the judgement of the scores."""
+"""Drift of the window's features and predictions from the baseline: the judgement of the scores.
+
+A column has drifted when its score reaches the threshold, which says what matters, and when a score as large is not
+chance at this size of the window, which is decided for all columns together (Benjamini and Hochberg, Controlling the
+false discovery rate, 1995).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlops_provider.runtime.monitor.profiles import PREDICTION
 from mlops_provider.verdicts import Result, RuleResult
 
 if TYPE_CHECKING:
@@ -20,9 +26,22 @@ def judge_predictions(check: PredictionDriftCheck, score: float | None, method: 
         found.rules.append(RuleResult(rule="prediction_drift", result=result, why=why))
         return
     found.metrics["prediction_drift"] = score
-    result = _broken(check.severity) if score >= check.threshold else "passed"
+    chance = found.chances.get(PREDICTION, 0.0)
+    beyond = score >= check.threshold
+    by_chance = beyond and check.false_discovery is not None and chance > check.false_discovery
     why = f"predictions moved by {score:.3f} ({method}), threshold {check.threshold:g}"
-    found.rules.append(RuleResult(rule="prediction_drift", result=result, why=why, values={"prediction_drift": score}))
+    if by_chance:
+        why += f"; at this size that is chance (p {chance:.2g}, limit {check.false_discovery:g})"
+    found.rules.append(
+        RuleResult(
+            rule="prediction_drift",
+            result=_broken(check.severity) if beyond and not by_chance else "passed",
+            why=why,
+            values={"prediction_drift": score},
+            value=None if by_chance else score,
+            threshold=check.threshold,
+        )
+    )
 
 
 def judge_features(check: DataDriftCheck, total: int, found: Findings) -> None:
@@ -31,21 +50,48 @@ def judge_features(check: DataDriftCheck, total: int, found: Findings) -> None:
         why = "no feature can be compared"
         found.rules.append(RuleResult(rule="data_drift", result="not_applicable", why=why))
         return
-    moved = ((score, name) for name, score in found.scores.items() if score >= found.thresholds[name])
-    drifted = sorted(moved, reverse=True)
+    beyond = {name: score for name, score in found.scores.items() if score >= found.thresholds[name]}
+    limit = 1.0 if check.false_discovery is None else check.false_discovery
+    chance = {name for name, value in _adjusted(found).items() if value > limit}
+    drifted = sorted(((score, name) for name, score in beyond.items() if name not in chance), reverse=True)
     count = len(drifted) + len(found.bad_columns)
     share = count / total
     if found.weights:
         share = sum(found.weights.get(name, 0.0) for name in [*found.bad_columns, *(name for _, name in drifted)])
     found.metrics["drift_share"] = share
+    for name in chance:
+        said = f"beyond its threshold by chance (p {found.chances[name]:.2g})"
+        found.notes[name] = "; ".join(text for text in (found.notes.get(name, ""), said) if text)
     parts = [f"{name} {why}" for name, why in list(found.bad_columns.items())[:_SHOWN]]
     parts += [f"{name} {score:.2f}" for score, name in drifted[:_SHOWN]]
     worst = f"; most: {', '.join(parts)}" if parts else ""
+    more = f"; {len(chance)} more beyond the threshold by chance" if chance else ""
     of = " of the importance" if found.weights else ""
-    why = f"{count} of {total} features drifted ({share:.0%}{of}, limit {check.share:.0%}){worst}"
-    values = {name: score for score, name in drifted[:_SHOWN]}
-    result = _broken(check.severity) if share >= check.share else "passed"
-    found.rules.append(RuleResult(rule="data_drift", result=result, why=why, values=values))
+    found.rules.append(
+        RuleResult(
+            rule="data_drift",
+            result=_broken(check.severity) if share >= check.share else "passed",
+            why=f"{count} of {total} features drifted ({share:.0%}{of}, limit {check.share:.0%}){worst}{more}",
+            values={name: score for score, name in drifted[:_SHOWN]},
+            value=share,
+            threshold=check.share,
+        )
+    )
+
+
+def _adjusted(found: Findings) -> dict[str, float]:
+    """Adjust the probabilities of the features for how many there are.
+
+    Scores below their threshold count as chance; one that profiles do not give has been judged by its own means.
+    """
+    from scipy.stats import false_discovery_control
+
+    features = [name for name in found.scores if name in found.chances]
+    if not features:
+        return {}
+    rest = len(found.scores) - len(features)
+    values = false_discovery_control([*(found.chances[name] for name in features), *[1.0] * rest])
+    return dict(zip(features, values[: len(features)].tolist(), strict=True))
 
 
 def _broken(severity: str) -> Result:

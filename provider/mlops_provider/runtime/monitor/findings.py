@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Findings:
     """What the checks have found so far; `vacuous` says why nothing was judged.
 
-    `thresholds` are those of single columns and of PREDICTION; `weights`, where features are weighted, add up to 1.
+    `thresholds` are those of single columns and of PREDICTION; `chances` the probabilities of scores as large where
+    nothing has changed, of the scores beyond their thresholds; `weights`, where features are weighted, add up to 1.
     `sections` are further parts of the page, HTML with their headings; `more` is their JSON, as top keys of the report.
     """
 
@@ -25,6 +26,7 @@ class Findings:
     methods: dict[str, str] = field(default_factory=dict)
     threshold: float = 0.0
     thresholds: dict[str, float] = field(default_factory=dict)
+    chances: dict[str, float] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     bad_columns: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
