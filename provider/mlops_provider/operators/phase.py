@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from mlops_provider.console.links import PhaseRecordLink
-from mlops_provider.exceptions import MlopsError
+from mlops_provider.exceptions import CheckpointBlockedError, MlopsError
 from mlops_provider.operators.admission import admit, leave_out
 from mlops_provider.operators.deadline import deadline
 from mlops_provider.operators.inputs import resolve_inputs
 from mlops_provider.operators.rendering import PhaseRendering
 from mlops_provider.operators.results import Skip
+from mlops_provider.operators.telemetry import tell, tell_duration, tell_failed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -73,13 +76,14 @@ class PhaseOperator(PhaseRendering, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the phase; terminal errors fail the task at once, retryable ones leave it to Airflow's retries."""
         admit(self, context)
-        with deadline(self.execution_timeout):
+        with deadline(self.execution_timeout), self.timed():
             return self.finish(self.run(context), context)
 
     def resume_pod(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Go on when the pod of the phase has ended."""
         self.resumed = event
-        return self.finish(self.run(context), context)
+        with self.timed():
+            return self.finish(self.run(context), context)
 
     def finish(self, finished: Finished, context: Context) -> dict[str, Any]:
         """Give what goes to XCom; a verdict may leave out what comes after."""
@@ -87,7 +91,22 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         if verdict and verdict.status == "blocked" and self.config.get("on_fail") == "skip":
             leave_out(context, Skip("blocked", "; ".join(verdict.failures())))
         self.announce(finished, context)
+        tell(self.workflow, self.phase, finished)
         return finished.to_xcom()
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Send how long the work took, and whether it came to no result; a wait for something outside is no end."""
+        began = time.monotonic()
+        try:
+            yield
+        except Exception as err:
+            if not isinstance(err, AirflowSkipException):
+                blocked = isinstance(err.__cause__, CheckpointBlockedError)
+                tell_failed(self.workflow, self.phase, "blocked" if blocked else "failed")
+            tell_duration(self.workflow, self.phase, time.monotonic() - began)
+            raise
+        tell_duration(self.workflow, self.phase, time.monotonic() - began)
 
     def announce(self, finished: Finished, context: Context) -> None:
         """Tell other workflows what is new; nothing by default."""

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 import httpx
 import numpy as np
 import pytest
+from tests.provider.runtime.monitor.test_exposition import expressions
 from tests.provider.runtime.rollout.conftest import Fleet, Flow
 
 from mlops_dag_factory.reading import inspect_text
@@ -254,6 +255,16 @@ def test_the_real_prometheus_knows_every_name_that_we_ask_it_for(live, real_prom
     assert {gate: result for gate, (result, _) in results(outcome).items()} == dict.fromkeys(gates, "passed")
     assert outcome.metrics["servers"] == 1
     assert 0 < outcome.metrics["p99_s"] < 10
+
+
+def test_the_real_prometheus_understands_every_query_of_the_dashboard(real_prometheus):
+    for query in expressions():
+        if not query.startswith("label_values"):
+            filled = query.replace("$service", "flow/production").replace("$__rate_interval", "1m")
+
+            _, why = ask({"url": real_prometheus}, filled, time.time())
+
+            assert "refuses" not in why, query
 
 
 WORKFLOW = """
