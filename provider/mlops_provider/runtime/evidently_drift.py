@@ -34,6 +34,7 @@ _LABELS = {
     "hellinger": "Hellinger distance",
     "length": "Wasserstein distance of the length (normed)",
     "vocabulary": "share of new words",
+    "embedding": "ROC AUC of a classifier of the embeddings",
 }
 
 

@@ -8,6 +8,8 @@ from mlops_provider.runtime.comparison import Comparison, Wanted, compare_column
 from mlops_provider.runtime.evidently_drift import keep_rows
 from mlops_provider.runtime.monitor.chances import Chances, chances_of
 from mlops_provider.runtime.monitor.drift_verdict import judge_features, judge_predictions
+from mlops_provider.runtime.monitor.importance_weights import importance_weights
+from mlops_provider.runtime.monitor.multivariate import check_multivariate, score_embeddings
 from mlops_provider.runtime.monitor.profiles import PREDICTION
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
 from mlops_provider.store.models import PREDICTION_COLUMN
@@ -42,7 +44,10 @@ def check_drift(look: Look, found: Findings) -> None:
     _keep(look, compared, moved)
     if features:
         found.threshold = features.threshold
+        _weigh(look, features, found)
         judge_features(features, compared.total, found)
+        if features.multivariate:
+            check_multivariate(look, features.multivariate, found)
     if predictions:
         judge_predictions(predictions, moved.scores.get(PREDICTION), moved.methods.get(PREDICTION, ""), found)
 
@@ -56,7 +61,7 @@ def _features(look: Look, check: DataDriftCheck) -> Comparison:
         name: Wanted(one.method or check.method, one.threshold or check.threshold)
         for name, one in check.columns.items()
     }
-    return compare_columns(
+    compared = compare_columns(
         look.baseline_profiles,
         look.profiles,
         kinds,
@@ -64,6 +69,20 @@ def _features(look: Look, check: DataDriftCheck) -> Comparison:
         columns=columns,
         where="the prediction log",
     )
+    score_embeddings(look, check, compared)
+    for name in check.columns.keys() - kinds.keys():
+        compared.notes[name] = "is named in data_drift.columns, but is no feature of the model"
+    return compared
+
+
+def _weigh(look: Look, check: DataDriftCheck, found: Findings) -> None:
+    """Give every feature its share of the importance, where the check asks for it; else all count the same."""
+    if check.weight_by != "importance":
+        return
+    found.weights, why_not = importance_weights(look)
+    found.more["weights"] = {"of": "importance", "weights": found.weights, "why_not": why_not}
+    if why_not:
+        found.notes["weight_by: importance"] = f"all features count the same: {why_not}"
 
 
 def _keep(look: Look, compared: Comparison, moved: Comparison) -> None:
