@@ -37,9 +37,9 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:,.0f}" if value == int(value) and abs(value) >= 1000 else f"{value:.4g}"  # noqa: PLR2004
 
 
-def verdict(found: Verdict) -> str:
-    """Give the verdict's word and a table of its rules."""
-    word = f"<p class='verdict {escape(found.status)}'>{escape(found.status)}</p>"
+def verdict(found: Verdict, word: str = "") -> str:
+    """Give the verdict's word, or another for it, and a table of its rules."""
+    word = f"<p class='verdict {escape(found.status)}'>{escape(word or found.status)}</p>"
     if not found.rules:
         return f"{word}<p>There is no gate: nothing was proven. Add <code>gates</code> to this phase.</p>"
     columns = {"value": "value", "threshold": "threshold", "baseline": "champion", "slice": "slice", "n": "rows"}

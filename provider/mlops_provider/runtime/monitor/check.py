@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.refs import DatasetRef, ReportRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
+from mlops_provider.runtime.monitor.causes.find import find_causes
 from mlops_provider.runtime.monitor.drift import check_drift
 from mlops_provider.runtime.monitor.findings import Findings
 from mlops_provider.runtime.monitor.known_names import require_known
@@ -40,7 +41,7 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:
         else:
             why = look.about.why if look.profile else ""
             found.vacuous = f"there are no predictions to check{why and f': {why}'}"
-        write_report(folder, context, found)
+        write_report(folder, context, found, find_causes(look, found), about=_about(look))
         published = store.publish(context.workflow, "reports", folder, {"lineage": {"identity": context.identity}})
     report = ReportRef(uri=published.uri, digest=published.digest)
     return Outcome(outputs={"report": report}, metrics=found.metrics, verdict=found.verdict, summary=found.summary())
@@ -48,6 +49,18 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:
 
 def _given(inputs: Inputs, name: str, kind: type[Ref]) -> Any:
     return one(inputs, name, kind) if inputs.get(name) else None
+
+
+def _about(look: Look) -> str:
+    """Say which rows of which version were looked at."""
+    if not (look.window or look.due):
+        return f"{look.context.workflow}/{look.config.environment}"
+    about = look.about
+    since, until = (moment[:16].replace("T", " ") for moment in (about.since, about.until))
+    span = f", {since} to {until} UTC" if since and until else ""
+    sampled = f" ({about.kept:,} of them kept as rows)" if about.sampled else ""
+    name = f"{look.context.workflow}/{look.config.environment}"
+    return f"{name}, version {look.served.version}: {about.rows:,} predictions{span}{sampled}."
 
 
 def _check(look: Look, found: Findings) -> None:

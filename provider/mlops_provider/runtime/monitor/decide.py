@@ -96,6 +96,7 @@ def _decide(
             if rule["value"] is not None and rule["threshold"] is not None
         ],
         "metrics": content["metrics"],
+        "causes": content["causes"]["says"],
         "policy": {**config.policy.model_dump(mode="json"), "of": config.policy.among},
         "on_breach": list(config.actions),
         "silences": [one.to_dict() for one in around.silences],
@@ -129,6 +130,7 @@ def _outcome(entry: dict[str, Any]) -> Outcome:
     reason = {
         "why": entry["why"],
         "rules": entry["rules"],
+        "causes": entry.get("causes", []),
         "metrics": entry["metrics"],
         "window": entry["window"],
         "due": entry.get("due", ""),

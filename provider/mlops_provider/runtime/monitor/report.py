@@ -1,32 +1,34 @@
-"""The report of a check: numbers as JSON, words as Markdown, and a page with the verdict and every column."""
+"""The report of a check: numbers as JSON, words as Markdown, and a page: the verdict first, then why, then the rest."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from mlops_provider.runtime.evaluation import tables
 from mlops_provider.runtime.evaluation.evidently_page import EVIDENTLY_ROWS, made_when_opened
+from mlops_provider.runtime.iterations.history import MONITORING
+from mlops_provider.runtime.monitor.causes.section import causes_section, history_section
+from mlops_provider.runtime.monitor.content import REPORT
+from mlops_provider.runtime.report_page import page
 from mlops_provider.store.store import json_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops_provider.runtime.contract import RunContext
+    from mlops_provider.runtime.monitor.causes.find import Causes
     from mlops_provider.runtime.monitor.findings import Findings
 
-_STYLE = (
-    ":root{color-scheme:light dark}"
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;width:100%}"
-    "th,td{padding:.25rem .8rem .25rem 0;text-align:left;vertical-align:top;border-bottom:1px solid #8884}"
-    "code{font-size:.85rem;overflow-wrap:anywhere}.dim{opacity:.65}"
-    "td.bar{width:30%}td.bar i{display:block;height:.8rem;margin-top:.35rem;background:#1a7f37;border-radius:2px}"
-    "td.bar i.over{background:#c93c37}"
-)
+MOST_FEATURES = 40
+_WORDS = {"blocked": "breach", "passed": "no breach", "vacuous": "not judged"}
+_FULL = 4
+"""A bar is full at so many times the threshold."""
 
 
-def write_report(folder: Path, context: RunContext, found: Findings) -> None:
-    """Write report.json, report.md and report.html; the page leads to Evidently's, where there is one."""
+def write_report(folder: Path, context: RunContext, found: Findings, causes: Causes, *, about: str = "") -> None:
+    """Write report.json, report.md and report.html; `about` says which rows of which version were looked at."""
     content: dict[str, Any] = {
         "identity": context.identity,
         "verdict": found.verdict.to_dict(),
@@ -36,38 +38,85 @@ def write_report(folder: Path, context: RunContext, found: Findings) -> None:
         "methods": found.methods,
         "bad_columns": found.bad_columns,
         "notes": found.notes,
+        "causes": causes.to_dict(),
         **found.more,
     }
-    (folder / "report.json").write_bytes(json_bytes(content))
+    (folder / REPORT).write_bytes(json_bytes(content))
     title = f"{context.workflow}: monitor"
-    (folder / "report.md").write_text(f"# {title}\n\n{found.summary()}")
-    (folder / "report.html").write_text(_page(title, context, found, plots=(folder / EVIDENTLY_ROWS).exists()))
+    why = "".join(f"- {said}\n" for said in causes.says())
+    words = [f"# {title}", about, found.summary(), f"## Why\n\n{why}" if why else ""]
+    (folder / "report.md").write_text("\n\n".join(part for part in words if part))
+    plots = f"<p>{made_when_opened(context)} It shows how every column is distributed.</p>"
+    parts = [
+        f"<p class=dim>{escape(about)}</p>" if about else "",
+        _verdict(found),
+        f"<p>{_decision(context)}</p>",
+        causes_section(causes),
+        _features(found),
+        *found.sections,
+        history_section(causes),
+        _numbers(found),
+        plots if (folder / EVIDENTLY_ROWS).exists() else "",
+        f"<p class=dim>run <code>{escape(context.run_id)}</code></p>",
+    ]
+    (folder / "report.html").write_text(page(title, *parts))
 
 
-def _page(title: str, context: RunContext, found: Findings, *, plots: bool) -> str:
-    from markdown_it import MarkdownIt
+def _verdict(found: Findings) -> str:
+    if found.vacuous:
+        said = f"{found.vacuous[:1].upper()}{found.vacuous[1:]}."
+        return f"<p class='verdict vacuous'>not judged</p><p>{escape(said)}</p>"
+    word, table = tables.verdict(found.verdict, _WORDS.get(found.verdict.status, "")).split("</p>", 1)
+    broken = "".join(f"<li>{escape(why)}</li>" for why in found.verdict.failures())
+    return f"{word}</p>{f'<ul>{broken}</ul>' if broken else ''}{table}"
 
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(found.summary())
-    link = f"<p>{made_when_opened(context)} It shows how every column is distributed.</p>" if plots else ""
+
+def _decision(context: RunContext) -> str:
+    """Lead to what was decided, which is made after this page."""
+    run = quote(context.run_id.removeprefix(MONITORING), safe="")
+    command = f"mlops monitor explain {context.workflow}"
     return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
-        f"<meta name=viewport content='width=device-width'><style>{_STYLE}</style><body><h1>{escape(title)}</h1>"
-        f"<p class=dim>run <code>{escape(context.run_id)}</code></p>{body}{_columns(found)}"
-        f"{''.join(found.sections)}{link}</body></html>"
+        f"<a href='../../runs/{escape(run)}/phases/decide'>What was decided and done</a>, or "
+        f"<code>{escape(command)}</code>."
     )
 
 
-def _columns(found: Findings) -> str:
-    """Write a table of the features: first what cannot be compared, then by score, the worst first."""
-    lines = [f"<tr><th>{escape(name)}<td>—<td class=bar><td>{escape(why)}" for name, why in found.bad_columns.items()]
-    for name, score in sorted(found.scores.items(), key=lambda item: -item[1]):
-        width = min(score / (found.threshold * 4), 1) * 100
-        over = " class=over" if score >= found.threshold else ""
-        said = escape("; ".join(text for text in (found.methods[name], found.notes.get(name, "")) if text))
-        lines.append(
-            f"<tr><th>{escape(name)}<td>{score:.3f}<td class=bar><i{over} style='width:{width:.0f}%'></i><td>{said}"
-        )
-    if not lines:
+def _features(found: Findings) -> str:
+    """Write a table of the features: first what cannot be compared, then by score over threshold, the worst first."""
+    rows = [[escape(name), "", "", "", escape(why)] for name, why in found.bad_columns.items()]
+
+    def beyond(name: str) -> float:
+        return found.scores[name] / (found.thresholds.get(name, found.threshold) or 1.0)
+
+    for name in sorted(found.scores, key=lambda name: (-beyond(name), name)):
+        over = beyond(name)
+        said = "; ".join(text for text in (found.methods.get(name, ""), found.notes.get(name, "")) if text)
+        threshold = found.thresholds.get(name, found.threshold)
+        rows.append([escape(name), f"{found.scores[name]:.3f}", f"{threshold:.3g}", _bar(over), escape(said)])
+    if not rows:
         return ""
-    head = "<tr><th>feature<th>score<th><th>method, and what is odd"
-    return f"<h2>Features</h2><p>Drifted from {found.threshold:g}.</p><table>{head}{''.join(lines)}</table>"
+    head = ["feature", "score", "drifted from", "", "method, and what is odd"]
+    first, rest = rows[:MOST_FEATURES], rows[MOST_FEATURES:]
+    more = ""
+    if rest:
+        more = f"<details><summary>{len(rest)} more</summary>{tables.table(head, rest, numbers=[1, 2])}</details>"
+    return f"<h2>Features</h2>{tables.table(head, first, numbers=[1, 2])}{more}"
+
+
+def _bar(over: float) -> str:
+    """Draw how far a score is on its way to four times its threshold, and where the threshold is."""
+    color = "var(--bad)" if over >= 1 else "var(--ok)"
+    width = min(over / _FULL, 1) * 100
+    return (
+        "<span style='display:inline-block;position:relative;width:8rem;height:.7rem;background:#8882'>"
+        f"<i style='position:absolute;left:0;top:0;bottom:0;width:{width:.0f}%;background:{color}'></i>"
+        f"<i style='position:absolute;left:{100 / _FULL:.0f}%;top:-.15rem;bottom:-.15rem;border-left:1px solid'></i>"
+        "</span>"
+    )
+
+
+def _numbers(found: Findings) -> str:
+    if not found.metrics:
+        return ""
+    rows = [[escape(name), tables.number(value)] for name, value in found.metrics.items()]
+    return f"<details><summary>All numbers</summary>{tables.table(['metric', 'value'], rows, numbers=[1])}</details>"

@@ -54,7 +54,8 @@ class Breaching:
 
 
 @pytest.fixture
-def breaching(watched, monkeypatch):
+def breaching(bench, watched, monkeypatch):
+    bench.tracking_uri = ""  # a new registry takes seconds
     monkeypatch.setattr(fallback, "WAIT", timedelta(0))  # there is no server that would follow
     return Breaching(watched("sklearn:iris"))
 

@@ -1,0 +1,1 @@
+"""The root cause of a breach: what moved, since when, what else changed then; each statement is computed."""

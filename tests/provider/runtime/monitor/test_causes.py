@@ -1,0 +1,209 @@
+"""Why a breach happened: what moved, since when, what else changed then; held against streams whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from mlops_dag_factory.spec.monitor import MonitorSpec
+from mlops_provider.runtime.monitor.causes import find as causes_of_breach
+from mlops_provider.runtime.monitor.causes.change_point import find_change
+from mlops_provider.runtime.monitor.causes.series import Point
+from mlops_provider.runtime.monitor.causes.since import since_when
+from mlops_provider.store.services import Change, ServedVersion, set_version
+
+TREE = "sklearn.tree.DecisionTreeClassifier"
+
+
+@pytest.mark.parametrize("size", [40, 3000])
+def test_the_change_is_found_where_it_is(size):
+    random = np.random.default_rng(3)
+    values = random.normal(0, 1, size)
+    values[int(size * 0.7) :] += 3
+
+    change = find_change(values)
+
+    assert abs(change.place - int(size * 0.7)) <= 2
+    assert change.before == pytest.approx(0, abs=0.5)
+    assert change.after == pytest.approx(3, abs=0.6)
+    assert change.p_value <= 0.01
+
+
+def test_noise_has_no_change():
+    random = np.random.default_rng(4)
+
+    found = [find_change(random.normal(0, 1, 200), seed=seed) for seed in range(60)]
+
+    assert sum(change is not None for change in found) <= 3
+
+
+@pytest.mark.parametrize("values", [[], [1.0, 2.0], [1.0] * 50, [float("nan")] * 9, [0.0, 0.0, 1.0, 1.0]])
+def test_too_little_or_nothing_has_no_change(values):
+    assert find_change(values) is None
+
+
+def test_gaps_do_not_shift_the_place():
+    values = [0.0, float("nan"), 0.1, 0.0, 0.1, float("inf"), 5.0, 5.1, 5.0, 5.1, 4.9]
+
+    assert find_change(values, sure=0.05).place == 6
+
+
+def test_the_change_lies_between_two_checks_within_one_window_of_the_truth():
+    random = np.random.default_rng(5)
+    start, step = datetime(2026, 3, 1, tzinfo=UTC), timedelta(hours=1)
+    truth = start + 30 * step
+    points = [
+        Point(start + n * step, {"drift_share": 0.6 * (n >= 30) + 0.05 * random.random()}, "passed", "1")
+        for n in range(40)
+    ]
+
+    since = since_when(None, points[:-1], ["drift_share"], points[-1], failed=True)
+
+    assert since.earliest <= truth <= since.latest
+    assert since.latest - since.earliest == step
+    assert since.says.startswith("since between the checks of 2026-03-02 05:00 and 2026-03-02 06:00 UTC: drift_share")
+
+
+def test_with_one_breach_the_last_quiet_check_is_named():
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    quiet = Point(start, {"drift_share": 0.0}, "passed", "1")
+    now = Point(start + timedelta(hours=1), {"drift_share": 0.9}, "blocked", "1")
+
+    since = since_when(None, [quiet], ["drift_share"], now, failed=True)
+
+    assert (since.earliest, since.latest, since.p_value) == (quiet.at, now.at, None)
+    assert since_when(None, [], ["drift_share"], now, failed=True) is None
+
+
+class Cause:
+    """Flowers whose petals grow at a known minute."""
+
+    def __init__(self, service):
+        self.service = service
+        service.release("1")
+        self.rows = service.rows.sample(300, replace=True, random_state=1).reset_index(drop=True)
+        self.now = datetime.now(UTC).replace(microsecond=0)
+
+    def log(self, change=None, *, minutes_ago=60, columns=("petal length (cm)",)):
+        """Log 300 rows, one each 20 seconds; from the row `change` on the columns are 4 cm more."""
+        rows = self.rows.copy()
+        for name in columns if change is not None else ():
+            rows.loc[change:, name] += 4
+        begin = self.now - timedelta(minutes=100 + minutes_ago)
+        ts = [begin + timedelta(seconds=20 * n) for n in range(len(rows))]
+        table = self.service.table(rows).assign(ts=np.array([at.replace(tzinfo=None) for at in ts], "datetime64[us]"))
+        self.service.write(table.assign(ts=table["ts"].dt.tz_localize("UTC")))
+        return None if change is None else ts[change]
+
+    def check(self, **fields):
+        policy = {"minimum_rows": 50, "consecutive": 1}
+        checks = {"data_drift": {"share": 0.2, "threshold": 0.5}}
+        return self.service.look(**{"checks": checks, "policy": policy, **fields})
+
+    def content(self, outcome):
+        return json.loads((self.service.report(outcome) / "report.json").read_text())
+
+
+@pytest.fixture
+def cause(bench, watched):
+    bench.tracking_uri = ""  # a new registry takes seconds
+    return Cause(watched("sklearn:iris", TREE))
+
+
+def test_the_column_the_moment_and_the_release_at_that_time_are_named(cause):
+    moment = cause.log(200)
+    model = ServedVersion(version="1", model=cause.service.ref)
+    at = (moment - timedelta(minutes=4)).isoformat(timespec="milliseconds")
+    change = Change(id="r", action="release", by="olga", at=at, reason="new lens")
+    set_version(cause.service.bench.store, "flow", "production", model, change)
+
+    _, check, spec = cause.check()
+    found = cause.content(check)["causes"]
+
+    assert [one["column"] for one in found["columns"]] == ["petal length (cm)"]
+    assert abs(datetime.fromisoformat(found["since"]["latest"]) - moment) <= timedelta(minutes=2)
+    assert found["since"]["after"] - found["since"]["before"] == pytest.approx(4, abs=0.6)
+    assert found["changed"][0]["kind"] == "release"
+    assert found["changed"][0]["minutes"] == pytest.approx(-4, abs=2)
+    assert "version 1 was released by olga (new lens)" in found["says"][-1]
+    assert found["says"][0].startswith("petal length (cm) moved by")
+    assert ": mean 3.6" in found["says"][0]
+    decision = cause.service.phase("decide", spec, {"report": check.outputs["report"]}).details
+    assert decision["reason"]["causes"] == found["says"]
+    page = (cause.service.report(check) / "report.html").read_text()
+    assert page.index("blocked") < page.index("<h2>Why</h2>") < page.index("<h2>Features</h2>")
+    assert "new lens" in page
+
+
+def test_sample_rows_are_those_farthest_from_what_was(cause):
+    cause.log(200)
+
+    rows = cause.content(cause.check()[1])["causes"]["rows"]
+
+    assert len(rows) == 5
+    assert min(float(row["petal length (cm)"]) for row in rows) > 9
+    assert {"request_id", "ts", "prediction"} <= rows[0].keys()
+
+
+def test_a_quiet_window_has_no_causes_and_costs_no_search(cause, monkeypatch):
+    monkeypatch.setattr(causes_of_breach, "moved_columns", lambda *_: pytest.fail("nothing broke"))
+    cause.log()
+
+    _, check, _ = cause.check(checks={"data_drift": {"share": 1, "threshold": 0.9}})
+
+    assert cause.content(check)["causes"]["says"] == []
+    assert "<h2>Why</h2>" not in (cause.service.report(check) / "report.html").read_text()
+
+
+def test_nothing_else_on_record_is_said(cause):
+    cause.log(200, minutes_ago=600)  # long before anybody touched the service
+
+    says = cause.content(cause.check(window={"rows": 300})[1])["causes"]["says"]
+
+    assert says[-1] == "nothing else is on record from an hour before until then"
+
+
+def test_the_search_for_causes_never_loses_the_verdict(cause, monkeypatch):
+    def broken(*_):
+        raise KeyError("petal")
+
+    monkeypatch.setattr(causes_of_breach, "changed_parts", broken)
+    cause.log(100)
+
+    _, check, _ = cause.check()
+
+    assert check.verdict.status == "blocked"
+    assert cause.content(check)["causes"]["says"][-1] == "the causes could not all be looked for: KeyError: 'petal'"
+
+
+def test_wrong_answers_without_a_column_that_moved_have_a_moment_too(cause):
+    cause.log()
+    table = cause.service.window()[1]
+    wrong = np.arange(len(table)) >= 180
+    truth = np.where(wrong, (table["prediction"].astype(int) + 1) % 3, table["prediction"].astype(int))
+    cause.service.deliver(table["request_id"], truth)
+
+    checks = {"performance": ["accuracy >= 0.9"], "data_drift": {"share": 0.5, "threshold": 0.5}}
+    _, check, _ = cause.check(checks=checks, labels={"source": "labels", "column": "target"})
+
+    found = cause.content(check)["causes"]
+    assert found["says"][0] == "no feature moved"
+    assert found["since"]["what"] == "the share of wrong answers"
+    truth_at = table["ts"].iloc[180].to_pydatetime()
+    assert abs(datetime.fromisoformat(found["since"]["latest"]) - truth_at) <= timedelta(minutes=2)
+
+
+def test_the_causes_say_the_same_again(cause):
+    cause.log(200)
+    _, first, spec = cause.check()
+    again = cause.service.phase("check", spec, {"window": cause.service.window()[0].outputs["window"]})
+
+    contents = [cause.content(outcome)["causes"] for outcome in (first, again)]
+
+    assert isinstance(spec, MonitorSpec)
+    assert contents[0]["says"] == contents[1]["says"]
+    assert replace(first, metrics={}).verdict == again.verdict
