@@ -16,7 +16,7 @@ from mlops_provider.runtime.monitor.about import (
     read_about,
 )
 from mlops_provider.runtime.monitor.profiles import log_profiles, model_profiles
-from mlops_provider.runtime.monitor.segments import WHOLE, unflat
+from mlops_provider.runtime.monitor.segments import WHOLE, Segments, unflat
 from mlops_provider.runtime.predictions import FAILED_STATUS, signature_of
 from mlops_provider.runtime.table import read_frame, scan
 from mlops_provider.store.models import BASELINE_FILE, Signature
@@ -166,6 +166,16 @@ class Look:
         """The profiles of the baseline by segment; of a model's own, those of its sample."""
         file = self._published(BASELINE_PROFILES_FILE)
         return unflat(read_profiles(file)) if file else {}
+
+    @cached_property
+    def segments(self) -> Segments:
+        """The segments of the window: what they are is said by what the version was trained on, else by the window."""
+        features = self.config.segments
+        if not features:
+            return Segments()
+        watched = self.config.data == "predictions"
+        like = model_profiles(self.store, self.served.model, self.signature) if watched else self.profiles
+        return Segments.of(features, like)
 
     def _published(self, name: str) -> Path | None:
         """Give a file that the window was published with, where it has it."""

@@ -24,7 +24,7 @@ from mlops_provider.runtime.monitor.measures import Measures
 from mlops_provider.runtime.monitor.performance_found import Performance
 from mlops_provider.runtime.monitor.performance_section import performance_section
 from mlops_provider.runtime.monitor.reference import Reference
-from mlops_provider.runtime.monitor.segment_performance import WORST, add_worst, measure_segments
+from mlops_provider.runtime.monitor.segment_performance import WORST, add_worst, measure_segments, rows_by_segment
 from mlops_provider.runtime.slices import find_slices
 from mlops_provider.verdicts import RuleResult
 
@@ -105,8 +105,7 @@ def _measure_parts(look: Look, performance: Performance) -> None:
     if answers is None or rows is None or not names:
         return
     if look.config.segments:
-        performance.segments, missing = measure_segments(answers, rows, look.config.segments, names)
-        performance.undefined |= missing
+        performance.segments = measure_segments(answers, rows_by_segment(rows, look.segments), names)
         add_worst(performance.segments, names, performance.measures)
     frame = data_of(answers.signature, rows).drop(columns=answers.signature.targets())
     performance.slices = find_slices(answers, frame, "auto")

@@ -71,7 +71,7 @@ def _segments(found: Performance) -> str:
         return ""
     names = [name for name in found.metrics if any(name in one.metrics for one in found.segments)][:_SEGMENT_METRICS]
     rows = [
-        [f"<b>{escape(one.text)}</b>", f"{one.rows:,}", *(_cell(one, name) for name in names)] for one in found.segments
+        [f"<b>{escape(one.name)}</b>", f"{one.rows:,}", *(_cell(one, name) for name in names)] for one in found.segments
     ]
     whole = ["all", f"{found.labelled:,}", *(tables.number(found.metrics.get(name)) for name in names)]
     listing = tables.table(["segment", "rows", *map(escape, names)], [*rows, whole], numbers=[1])

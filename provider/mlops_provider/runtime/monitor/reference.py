@@ -55,8 +55,7 @@ class Reference:
             found = None
         if found is not None:
             return *found, f"{len(found[0]):,} rows that the model was evaluated on"
-        frame = self.look.baseline
-        frame = frame.drop(columns=PREDICTION_COLUMN, errors="ignore")
+        frame = self.model.baseline().drop(columns=PREDICTION_COLUMN)
         return frame, Answers.of(self.model, frame), f"{len(frame):,} rows that the model was trained on"
 
     def _data(self) -> DatasetRef | None:

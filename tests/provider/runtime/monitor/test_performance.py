@@ -15,7 +15,8 @@ from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.intervals import intervals
 from mlops_provider.runtime.monitor.known_names import require_known
 from mlops_provider.runtime.monitor.log_answers import answers_of, measured_by_log
-from mlops_provider.runtime.monitor.segment_performance import measure_segments
+from mlops_provider.runtime.monitor.segment_performance import measure_segments, rows_by_segment
+from mlops_provider.runtime.monitor.segments import Segments
 from mlops_provider.runtime.one_number import one_number
 from mlops_provider.runtime.table import connect, seal
 from mlops_provider.store.models import Signature
@@ -158,28 +159,33 @@ def test_segments_are_measured_each_the_worst_first(trained, tmp_path):
     assert (worst.value, worst.slice, worst.n) == (pytest.approx(expected), "region = south", south.sum())
     found = content(service, outcome)
     assert [(one["name"], one["judged"]) for one in found["segments"]] == [
-        ("south", True),
-        ("north", True),
-        ("islands", False),
+        ("region = south", True),
+        ("region = north", True),
+        ("region = (other)", False),
     ]
     assert outcome.metrics["worst_segment.accuracy"] == pytest.approx(expected)
     assert found["slices"]["slices"][0]["text"].startswith("region = south")
 
 
-def test_a_column_of_many_values_has_twenty_segments():
-    signature = Signature(task="regression", features=(), target="y", target_type="float")
+def test_segments_part_the_labelled_rows():
     random = np.random.default_rng(0)
     town = np.array([f"t{i:03d}" for i in np.minimum(random.geometric(0.05, 5000), 90)])
     rows = pd.DataFrame({"truth": random.normal(size=5000), "prediction": 0.0, "probability": None, "x_town": town})
+    rows["x_age"] = np.where(np.arange(5000) % 50 == 0, np.nan, random.uniform(20, 80, 5000))
+    segments = Segments({"town": ("t001", "t002")}, {"age": (40.0,)})
+    signature = Signature(task="regression", features=(), target="y", target_type="float")
 
-    segments, missing = measure_segments(answers_of(signature, rows), rows, ["town", "street"], ["mae"])
+    inside = rows_by_segment(rows, segments)
+    found = {one.name: one for one in measure_segments(answers_of(signature, rows), inside, ["mae"])}
 
-    assert len(segments) == 20
-    assert sum(one.rows for one in segments) == 5000
-    [other] = [one for one in segments if one.name == "(other)"]
-    kept = [one.name for one in segments if one is not other]
-    assert other.metrics["mae"] == pytest.approx(abs(rows["truth"][~np.isin(town, kept)]).mean())
-    assert missing == {"street": "'street' is not in the prediction log"}
+    assert set(found) == {"town = t001", "town = t002", "town = (other)", "age < 40", "age >= 40", "age = (other)"}
+    assert sum(one.rows for name, one in found.items() if name.startswith("town")) == 5000
+    assert found["age = (other)"].rows == rows["x_age"].isna().sum() == 100
+    expected = abs(rows["truth"][town == "t002"]).mean()
+    assert found["town = t002"].metrics["mae"] == pytest.approx(expected)
+    low, high = found["town = t002"].intervals["mae"]
+    assert low < expected < high
+    assert not rows_by_segment(rows.drop(columns=["x_town", "x_age"]), segments)
 
 
 def test_what_rows_do_not_define_is_said_and_is_no_alarm(tumours):
