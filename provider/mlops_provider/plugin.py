@@ -27,5 +27,6 @@ class MlopsPlugin(AirflowPlugin):
     name = "mlops"
     fastapi_apps: ClassVar[list[Any]] = [{"app": console, "url_prefix": "/mlops", "name": "MLOps console"}]
     external_views: ClassVar[list[Any]] = [
-        {"name": "Approvals", "href": f"{_PATH}/mlops/approvals", "url_route": "approvals", "category": "browse"}
+        {"name": "Approvals", "href": f"{_PATH}/mlops/approvals", "url_route": "approvals", "category": "browse"},
+        {"name": "To-dos", "href": f"{_PATH}/mlops/todos", "url_route": "todos", "category": "browse"},
     ]

@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": f"{_PACKAGE}.audit:audit",
     "explain": f"{_PACKAGE}.explain:explain",
     "monitor": f"{_PACKAGE}.monitor:monitor",
+    "todo": f"{_PACKAGE}.todo:todo",
     "approve": f"{_PACKAGE}.approve:approve",
     "rollback": f"{_PACKAGE}.rollback:rollback",
 }

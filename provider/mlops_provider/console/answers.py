@@ -42,8 +42,8 @@ class Answer:
     form: bool
 
 
-async def read_answer(request: Request) -> Answer:
-    """Read the body of a form or of JSON; refuse what another site makes a browser send."""
+async def read_said(request: Request) -> tuple[dict[str, Any], bool]:
+    """Read the body of a form (True) or a map in JSON; refuse what another site makes a browser send."""
     if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise HTTPException(403, "this came from another site")
     length = request.headers.get("content-length", "")
@@ -53,8 +53,19 @@ async def read_answer(request: Request) -> Answer:
     form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     try:
         said: Any = {key: value[0] for key, value in parse_qs(body.decode()).items()} if form else json.loads(body)
+    except ValueError as err:
+        raise HTTPException(422, "this is neither a form nor JSON") from err
+    if not isinstance(said, dict):
+        raise HTTPException(422, "a map is needed")
+    return said, form
+
+
+async def read_answer(request: Request) -> Answer:
+    """Read what somebody decided."""
+    said, form = await read_said(request)
+    try:
         choice = _CHOICES[str(said["choice"]).lower()]
-    except (ValueError, KeyError, TypeError) as err:
+    except KeyError as err:
         example = '{"choice": "approve", "reason": "…", "evidence": "<digest>"}'
         raise HTTPException(422, f"an answer is {example}; the choice is approve or reject") from err
     return Answer(choice, str(said.get("reason") or ""), str(said.get("evidence") or ""), form)

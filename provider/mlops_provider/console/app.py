@@ -17,7 +17,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from mlops_provider.console import approvals, audits, metrics, signed_links
+from mlops_provider.console import approvals, audits, metrics, signed_links, todos
 from mlops_provider.console.pages import record_page
 from mlops_provider.runtime.evaluation.evidently_page import EvidentlyError, drawn
 from mlops_provider.settings import Settings
@@ -40,6 +40,7 @@ app.include_router(approvals.router)
 app.include_router(audits.router)
 app.include_router(metrics.router)
 app.include_router(signed_links.router)
+app.include_router(todos.router)
 
 
 @app.exception_handler(HTTPException)
