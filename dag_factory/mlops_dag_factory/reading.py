@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from mlops_dag_factory.checks import check, check_data, may_hold_secrets
+from mlops_dag_factory.checks.policies import check_policies
+from mlops_dag_factory.checks.scope import Scope
 from mlops_dag_factory.errors import Problem, WorkflowError
 from mlops_dag_factory.source import Document, compose, parse, read_text_of
 from mlops_dag_factory.spec import Workflow
 from mlops_dag_factory.violations import violations
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mlops_dag_factory.errors import Finding, Location
+    from mlops_provider.evidence_policy import Policy
 
 _PLACEHOLDER = "unnamed"
 
@@ -47,16 +51,18 @@ def read_text(text: str, file: str = "<text>", profile: str = "") -> Workflow:
     return inspect_text(text, file, profile).result()
 
 
-def inspect_workflow(path: Path, profile: str = "") -> Reading:
-    """Read a workflow file and give the warnings too."""
+def inspect_workflow(path: Path, profile: str = "", policies: Mapping[str, Policy] | None = None) -> Reading:
+    """Read a workflow file and give the warnings too; `policies` are the deployment's, by risk class."""
     try:
         text = read_text_of(path)
     except WorkflowError as err:
         return Reading(None, err.problems)
-    return inspect_text(text, str(path), profile)
+    return inspect_text(text, str(path), profile, policies)
 
 
-def inspect_text(text: str, file: str = "<text>", profile: str = "") -> Reading:
+def inspect_text(
+    text: str, file: str = "<text>", profile: str = "", policies: Mapping[str, Policy] | None = None
+) -> Reading:
     """Read a workflow from YAML text and give the warnings too; includes count from the folder of `file`."""
     parsed = parse(text, file)
     document = compose(parsed, profile)
@@ -64,6 +70,8 @@ def inspect_text(text: str, file: str = "<text>", profile: str = "") -> Reading:
         return Reading(None, document.problems, document)
     secrets = check_data(document.data) if document.parts or may_hold_secrets(text) else ()
     workflow, findings = _inspect(document.data, {"yaml"} if document.problems else set())
+    if workflow is not None and policies:
+        findings += check_policies(Scope(workflow), policies)
     problems = [*document.problems, *_located(document, [*secrets, *findings])]
     problems.sort(key=lambda problem: (problem.file != file, problem.file, problem.line, problem.column))
     valid = all(problem.severity == "warning" for problem in problems)
@@ -77,14 +85,14 @@ def validate_workflow(workflow: Workflow) -> None:
         raise WorkflowError(problems)
 
 
-def inspect_profiles(path: Path) -> tuple[Problem, ...]:
+def inspect_profiles(path: Path, policies: Mapping[str, Policy] | None = None) -> tuple[Problem, ...]:
     """Give the problems of a workflow file as it stands and under each of its profiles, each once."""
-    base = inspect_workflow(path)
+    base = inspect_workflow(path, policies=policies)
     problems = dict.fromkeys(base.problems)
     data = base.document.data if base.document else None
     profiles = data.get("profiles") if data else None
     for name in profiles if isinstance(profiles, dict) else ():
-        for problem in inspect_workflow(path, name).problems:
+        for problem in inspect_workflow(path, name, policies).problems:
             if problem not in problems:
                 problems[replace(problem, message=f"{problem.message} (profile '{name}')")] = None
     return tuple(problems)

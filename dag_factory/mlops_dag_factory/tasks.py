@@ -381,6 +381,8 @@ def _config(node: Node, workflow: Workflow, nodes: Nodes) -> dict[str, Any]:
     labels = workflow.monitor.labels if workflow.monitor else None
     if isinstance(phase, IngestSpec) and "predictions" in phase.sources() and phase.labels is None and labels:
         config["labels"] = labels.model_dump(mode="json", exclude_defaults=True)
+    if isinstance(phase, ReleaseSpec) and workflow.risk:
+        config["risk"] = workflow.risk
     if isinstance(phase, ReleaseSpec) and workflow.freeze:
         freezes = [freeze.model_dump(mode="json", exclude_defaults=True) for freeze in workflow.freeze]
         config["freeze"] = [*freezes, *config.get("freeze", [])]

@@ -51,6 +51,11 @@ _OPTIONS: dict[str, tuple[str, str, str]] = {
         "",
         "/opt/airflow/pods/phase.yaml",
     ),
+    "policies": (
+        "File with policies, in YAML: what a release needs by the risk class of its workflow, and what is forbidden.",
+        "",
+        "/opt/airflow/policies.yaml",
+    ),
     "environments": (
         "Folder of the virtual environments of phases with runtime venv. Default: mlops/environments in AIRFLOW_HOME.",
         "",

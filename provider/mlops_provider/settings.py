@@ -20,7 +20,7 @@ class Settings:
     prefixes that dotted names in workflow files may have, `trusted_types` the skops types beyond scikit-learn's that
     models may hold; `base_image` and `image_repository` are what images are made from and where they are kept;
     `environments` is the folder of the virtual environments of phases, `phase_image` the image of phases in containers,
-    `pod_template` a file with what all pods of phases have.
+    `pod_template` a file with what all pods of phases have; `policies` a file with what releases need by risk class.
     """
 
     store_url: str
@@ -34,6 +34,7 @@ class Settings:
     environments: str = ""
     phase_image: str = ""
     pod_template: str = ""
+    policies: str = ""
 
     @classmethod
     def from_airflow(cls) -> Settings:
@@ -56,6 +57,7 @@ class Settings:
             environments=get("environments") or str(airflow_home() / "mlops" / "environments"),
             phase_image=get("phase_image"),
             pod_template=get("pod_template"),
+            policies=get("policies"),
         )
 
 

@@ -11,8 +11,10 @@ import click
 
 from mlops_dag_factory.cli.excerpt import excerpt
 from mlops_dag_factory.cli.sarif import to_sarif
+from mlops_dag_factory.cli.store import errors
 from mlops_dag_factory.reading import inspect_profiles, inspect_workflow
 from mlops_dag_factory.source import workflow_files as sorted_files
+from mlops_provider.evidence_policy import read_policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,18 +27,36 @@ _COLOURS = {"error": "red", "warning": "yellow"}
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="FILE…", type=click.Path(exists=True, path_type=Path))
 @click.option("--profile", default="", envvar="MLOPS_PROFILE", help="Check under this profile; default: under each.")
+@click.option(
+    "--policies",
+    "policy_file",
+    default="",
+    envvar="AIRFLOW__MLOPS__POLICIES",
+    help="Policies of the deployment, by risk class: what must come before a release.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all problems as JSON.")
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print all problems as SARIF 2.1.0.")
 @click.option("--excerpt/--no-excerpt", "excerpts", default=None, help="Show the lines; default: on a terminal.")
-def validate(paths: tuple[Path, ...], profile: str, as_json: bool, as_sarif: bool, excerpts: bool | None) -> None:  # noqa: FBT001 (click's flags)
+def validate(
+    paths: tuple[Path, ...],
+    profile: str,
+    policy_file: str,
+    as_json: bool,  # noqa: FBT001 (click's flag)
+    as_sarif: bool,  # noqa: FBT001 (click's flag)
+    excerpts: bool | None,  # noqa: FBT001 (click's flag)
+) -> None:
     """Check workflow files, or all of a folder; exit 1 when one has an error."""
     files = list(dict.fromkeys(workflow_files(paths)))
     if not files:
         raise click.UsageError("these folders hold no *.yaml and no *.yml file")
+    with errors():
+        policies = read_policies(policy_file) if policy_file else {}
     problems = [
         problem
         for file in files
-        for problem in (inspect_workflow(file, profile).problems if profile else inspect_profiles(file))
+        for problem in (
+            inspect_workflow(file, profile, policies).problems if profile else inspect_profiles(file, policies)
+        )
     ]
     if as_json and as_sarif:
         raise click.UsageError("--json and --sarif exclude each other")

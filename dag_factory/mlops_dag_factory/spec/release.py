@@ -20,6 +20,7 @@ from mlops_dag_factory.spec.freeze import FreezeSpec
 from mlops_dag_factory.spec.labels import LabelsSpec
 from mlops_dag_factory.spec.phase import PhaseSpec
 from mlops_dag_factory.spec.target import Deployable, TargetSpec
+from mlops_provider.evidence_policy import Risk
 from mlops_provider.expressions import Expression
 
 MEASURED = (
@@ -123,6 +124,9 @@ class ReleaseSpec(TargetSpec, PhaseSpec):
         default="",
         description="Reason to release in spite of a freeze, usually a parameter of the run: "
         "'{{ parameters.override }}'. It goes into the audit chain with who started the run; empty: none.",
+    )
+    risk: Risk | None = Field(
+        default=None, description="Risk class whose policy must be met; the workflow's wins where it has one."
     )
     wait: Duration = Field(
         default=timedelta(minutes=2), description="How long it may take until it answers; in a cluster 10m."

@@ -17,6 +17,7 @@ from mlops_dag_factory.spec.phase import NotifySpec, PhaseOptions, PhaseSpec
 from mlops_dag_factory.spec.roles import RoleSpec
 from mlops_dag_factory.spec.schedule import ScheduleSpec
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
+from mlops_provider.evidence_policy import Risk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -80,6 +81,11 @@ class Workflow(ParseTimeSpec):
         default_factory=list,
         description="What must come before a release (approval; gates: an evaluation with gates) or exist (monitor). "
         "Usually set by a profile.",
+    )
+    risk: Risk | None = Field(
+        default=None,
+        description="Risk class of the product: what its deployment's policies ([mlops] policies) require before a "
+        "release, and forbid.",
     )
     freeze: list[FreezeSpec] = Field(
         default_factory=list, description="Times in which nothing is released. Usually set by a profile."

@@ -179,6 +179,7 @@ def run_context(operator: Any, context: Context) -> RunContext:
         trusted_types=settings.trusted_types,
         base_image=settings.base_image,
         image_repository=settings.image_repository,
+        policies=settings.policies,
         parameters=dict(context["params"]),
         item=item,
         reason=run_reason(context),

@@ -31,6 +31,7 @@ class RunContext:
     `at` is the time that the run is about, in ISO 8601: a scheduled run that starts late, or a backfill, looks at its
     own time and not at the wall's clock. Empty: the wall's clock.
     `base_image` and `image_repository` are the deployment's defaults of images.
+    `policies` is the file of the deployment's policies.
     `place` says where the work is done: its runtime and the image or the requirements there.
     `connections` are the URLs of the databases that the phase reads, by connection id; they hold passwords, so that
     the JSON form, which is recorded, has none of them.
@@ -49,6 +50,7 @@ class RunContext:
     trusted_types: tuple[str, ...] = ()
     base_image: str = ""
     image_repository: str = ""
+    policies: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     item: dict[str, Any] = field(default_factory=dict)
     reason: dict[str, Any] = field(default_factory=dict)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlops_provider.exceptions import PromotionRefusedError
+from mlops_provider.exceptions import PromotionRefusedError, ReleaseRefusedError
 from mlops_provider.runtime.aliases import mirror_aliases
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.deploy import begin_elsewhere, bring_up, deployable, require_registered, take_back
 from mlops_provider.runtime.promotion import Promotion
+from mlops_provider.runtime.required_evidence import require_evidence
 from mlops_provider.runtime.rollout.abandon import end_abandoned
 from mlops_provider.runtime.rollout.freeze import held_back
 from mlops_provider.runtime.rollout.progress import Progress, Waiting
 from mlops_provider.store import rollouts
-from mlops_provider.store.services import Change, now, read_service, set_alternate
+from mlops_provider.store.services import Change, now, read_service, service_history, set_alternate
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.release import ReleaseSpec
@@ -45,10 +47,26 @@ def advance(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> Waiting
     """Do what is due; give how long to wait, or how it ended."""
     if waiting := held(config, context):
         return waiting
+    evidence = _evidence(config, inputs, context)
     service = end_abandoned(context, read_service(context.store(), context.workflow, config.environment))
     if config.strategy == "all_at_once" or _is_alone(service, deployable(inputs)[0], context):
-        return _all_at_once(config, inputs, context)
-    return Progress(config, inputs, context).advance()
+        found = _all_at_once(config, inputs, context)
+    else:
+        found = Progress(config, inputs, context).advance()
+    if evidence and isinstance(found, Outcome):
+        return replace(found, details={**found.details, "policy": evidence})
+    return found
+
+
+def _evidence(config: ReleaseSpec, inputs: Inputs, context: RunContext) -> dict[str, Any]:
+    """Give what proves that the policy of the risk class is met; ReleaseRefusedError names what is missing."""
+    try:
+        return require_evidence(context, config.risk, deployable(inputs)[0], config.model_dump(mode="json"))
+    except ReleaseRefusedError:
+        states = service_history(context.store(), context.workflow, config.environment)
+        if rollouts.begun(states, context.identity):
+            return {}  # what was begun under another policy goes on
+        raise
 
 
 def held(config: ReleaseSpec, context: RunContext) -> Waiting | None:

@@ -37,7 +37,10 @@ class Story:
         )
         self.version = self.bench.version(self.model)
         self.approve()
-        self.bench.run(ReleaseSpec(model="m", wait="60s"), {"model": self.version}, phase="live")
+        policies = self.bench.root / "policies.yaml"
+        policies.write_text("high: {require: [evaluate.gates, {approve: {approvals: 1}}]}")
+        release = ReleaseSpec(model="m", wait="60s", risk="high")
+        self.released = self.bench.run(release, {"model": self.version}, phase="live", policies=str(policies))
         self.rows = read_frame(self.store, self.test).drop(columns="target")
 
     def approve(self):

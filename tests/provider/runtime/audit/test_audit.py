@@ -46,6 +46,13 @@ def test_one_answer_leads_back_to_model_data_code_verdicts_people_and_deployment
     assert json.loads(json_bytes(trail.to_dict()))["whole"] is True
 
 
+def test_the_release_says_which_records_met_the_policy_of_its_risk_class(story):
+    policy = story.released.details["policy"]
+
+    assert policy["risk"] == "high"
+    assert policy["proven"] == {"evaluate.gates": ["quality"], "approve with approvals: 1": ["approval"]}
+
+
 def test_the_monitors_windows_that_hold_the_row_are_named(story):
     trail = audit_request(story.store, "asked-1", environment="production", row=3)
 
