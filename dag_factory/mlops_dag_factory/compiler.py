@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Asset, AssetAlias, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param
+from airflow.sdk import DAG, Asset, AssetAlias, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule
 
 from mlops_dag_factory.notices import notices, resolve
 from mlops_dag_factory.options import airflow_options
@@ -76,7 +76,12 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
         max_active_runs=1,
         tags=[*workflow.tags, "monitor"],
     )
-    from mlops_provider.operators.monitor import CheckWindowOperator, DecideActionOperator, ReadWindowOperator
+    from mlops_provider.operators.monitor import (
+        CheckWindowOperator,
+        DecideActionOperator,
+        ProfileHoursOperator,
+        ReadWindowOperator,
+    )
 
     config = _with_people(workflow, monitor).model_dump(mode="json", exclude_defaults=True)
     common: dict[str, Any] = {
@@ -85,7 +90,11 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
         "config": config,
     }
     options = {"dag": dag, **airflow_options(workflow, PhaseOptions())}
-    window = ReadWindowOperator(task_id="window", **common, **options)
+    # The window makes what a task before it has not made: one that failed does not hold it up.
+    window = ReadWindowOperator(task_id="window", trigger_rule=TriggerRule.ALL_DONE, **common, **options)
+    if monitor.window.tasks > 1:
+        parts = [{"part": part} for part in range(monitor.window.tasks)]
+        ProfileHoursOperator.partial(task_id="hours", **common, **options).expand(item=parts) >> window
     given = {name: [("window", name)] for name in ("window", "due", "profile")}
     check = CheckWindowOperator(task_id="check", inputs=given, **common, **options)
     inputs = {"window": [("window", "window")], "due": [("window", "due")], "report": [("check", "report")]}

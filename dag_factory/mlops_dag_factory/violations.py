@@ -60,8 +60,12 @@ def violations(errors: Iterable[ErrorDetails], data: dict[str, Any]) -> list[Fin
         groups.setdefault(loc, []).append(error)
     findings: list[Finding] = []
     for loc, group in groups.items():
+        deeper = any(other[: len(loc)] == loc != other for other in groups)
+        words = [error for error in group if error["type"] == "literal_error" and isinstance(error["input"], dict)]
+        if words and (deeper or len(words) < len(group)):  # it is a map, for a member that takes one
+            group = [error for error in group if error not in words]  # noqa: PLW2901 (the narrower group)
         kinds = [error for error in group if error["type"] in _TYPES]
-        if kinds and (len(kinds) < len(group) or any(other[: len(loc)] == loc != other for other in groups)):
+        if kinds and (len(kinds) < len(group) or deeper):
             group = [error for error in group if error["type"] not in _TYPES]  # noqa: PLW2901 (the narrower group)
             kinds = []
         if kinds:

@@ -14,7 +14,12 @@ from mlops_dag_factory.checks.explanations import check_explained_columns
 from mlops_dag_factory.checks.graph import check_cycles, check_order
 from mlops_dag_factory.checks.groups import check_groups
 from mlops_dag_factory.checks.leaks import check_evaluated_on_training_rows, check_trained_on_test_rows
-from mlops_dag_factory.checks.monitoring import check_labels, check_monitored_service, check_service_names
+from mlops_dag_factory.checks.monitoring import (
+    check_labels,
+    check_monitored_service,
+    check_service_names,
+    check_window,
+)
 from mlops_dag_factory.checks.names import check_names
 from mlops_dag_factory.checks.places import check_places
 from mlops_dag_factory.checks.quotas import check_quotas
@@ -63,6 +68,7 @@ CHECKS = (
     check_images,
     check_schedules,
     check_labels,
+    check_window,
     check_monitored_service,
     check_service_names,
 )

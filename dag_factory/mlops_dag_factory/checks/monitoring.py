@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_dag_factory.errors import Finding, suggestion
+from mlops_dag_factory.spec.base import format_duration
 from mlops_dag_factory.spec.deploy import DeploySpec
 from mlops_dag_factory.spec.ingest import IngestSpec
 from mlops_dag_factory.spec.release import ReleaseSpec
@@ -66,6 +67,28 @@ def check_service_names(scope: Scope) -> Iterator[Finding]:
             yield Finding(loc=("monitor", "checks", "service", index), code="gate", message=message, hint=hint)
 
 
+def check_window(scope: Scope) -> Iterator[Finding]:
+    """Yield windows and baselines that can never give what they are for."""
+    monitor = scope.workflow.monitor
+    if monitor is None:
+        return
+    checks, baseline, size = monitor.checks, monitor.baseline, monitor.window.size
+    if checks.prediction_drift and monitor.data != "predictions" and not monitor.data.prediction:
+        message = "predictions cannot drift where no column holds them"
+        hint = "monitor.data: {prediction: <column>}"
+        yield Finding(loc=("monitor", "checks", "prediction_drift"), code="baseline", message=message, hint=hint)
+    if baseline == "model":
+        return
+    if baseline.season and size and baseline.season < size:
+        message = f"a season of {format_duration(baseline.season)} is shorter than the window"
+        hint = f"the window would be compared with itself: at least {format_duration(size)}"
+        yield Finding(loc=("monitor", "baseline", "season"), code="baseline", message=message, hint=hint)
+    if not (checks.data_drift or checks.prediction_drift or checks.data_quality):
+        message = "nothing is compared with it"
+        hint = "checks: data_drift, prediction_drift and data_quality compare with a baseline"
+        yield Finding(loc=("monitor", "baseline"), code="baseline", message=message, hint=hint, severity="warning")
+
+
 def check_monitored_service(scope: Scope) -> Iterator[Finding]:
     """Yield a monitor of an environment that no phase of the workflow serves."""
     monitor = scope.workflow.monitor
@@ -74,7 +97,14 @@ def check_monitored_service(scope: Scope) -> Iterator[Finding]:
     served = {
         phase.environment for phase in scope.workflow.phases.values() if isinstance(phase, DeploySpec | ReleaseSpec)
     }
-    if monitor.environment not in served and not any("{" in environment for environment in served):
+    if monitor.environment in served or any("{" in environment for environment in served):
+        return
+    if monitor.data != "predictions":
+        if monitor.baseline == "model":
+            message = f"no version is live in '{monitor.environment}' whose training data could be the baseline"
+            hint = "baseline: {source: …}, {rolling: 7d} or {season: 7d}"
+            yield Finding(loc=("monitor",), code="baseline", message=message, hint=hint)
+    else:
         message = f"no phase deploys or releases to '{monitor.environment}'"
         hint = f"served here: {', '.join(sorted(served)) or 'nothing'}"
         yield Finding(loc=("monitor", "environment"), code="unserved", message=message, hint=hint, severity="warning")

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from mlops_dag_factory.spec.base import Duration, Spec, exactly_one
+from mlops_dag_factory.spec.base import Duration, Spec, SpecError, exactly_one
 
 
 class WindowSpec(Spec):
@@ -27,4 +27,6 @@ class WindowSpec(Spec):
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         exactly_one(size=self.size, rows=self.rows)
+        if self.tasks > 1 and self.size is None:
+            raise SpecError("'tasks' goes with 'size'", hint="which hours the latest rows are in is not known before")
         return self

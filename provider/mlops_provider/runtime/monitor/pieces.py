@@ -44,12 +44,12 @@ _FORM = 1
 
 
 class Hour(NamedTuple):
-    """The files of one version in one hour of the log: their folder, and the size of each by name."""
+    """The files of one version in one hour of the log: their folder, and each with its size."""
 
     begins: datetime
     version: str
     folder: str
-    files: dict[str, int]
+    files: tuple[tuple[str, int], ...]
 
 
 class Added(NamedTuple):
@@ -91,13 +91,13 @@ class Pieces:
             if begins >= until:
                 continue
             for folder in sorted(folders):
-                files = {
-                    key.rpartition("/")[2]: info.size
+                files = [
+                    (key.rpartition("/")[2], info.size)
                     for key, info in self.store.files.walk(folder)
                     if key.endswith(".parquet")
-                }
+                ]
                 name = folder.removeprefix(f"{self.log}/version=").partition("/")[0]
-                yield Hour(begins, name, folder, dict(sorted(files.items())))
+                yield Hour(begins, name, folder, tuple(sorted(files)))
 
     def add_up(self, since: datetime, until: datetime, *, others: bool = False) -> Added:
         """Add up a stretch: whole hours from their pieces, the rows at its ends as they are.
@@ -134,7 +134,7 @@ class Pieces:
         how = {name: [profile.kind, profile.centre.hex()] for name, profile in self.like.items()}
         named = {
             "form": _FORM,
-            "files": {name: size for name, size in hour.files.items() if name not in lost},
+            "files": {name: size for name, size in hour.files if name not in lost},
             "like": how,
             "segments": self.segments.named(),
         }
@@ -151,8 +151,8 @@ class Pieces:
 
     def _profiled(self, hour: Hour, stretch: Stretch, *, sampled: bool = False) -> tuple[Parts, bytes]:
         """Profile the answered rows of an hour's files; a request that came twice within it counts once."""
-        local = self.store.files.local_folder(hour.folder, hour.files)
-        files = [local / name for name in hour.files if local / name not in self.leave_out]
+        local = self.store.files.local_folder(hour.folder, [name for name, _ in hour.files])
+        files = [local / name for name, _ in hour.files if local / name not in self.leave_out]
         if not files:
             return {WHOLE: {}}, b""
         self.reading(files)
