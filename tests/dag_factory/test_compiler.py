@@ -108,6 +108,16 @@ def test_the_monitor_is_a_dag_of_its_own(workflow):
     assert [asset.uri for asset in dag.get_task("retrain").outlets] == ["x-mlops://retrain/rain"]
 
 
+def test_a_large_window_is_profiled_by_mapped_tasks_before_it_is_read():
+    text = TEXT.replace("monitor: {", "monitor: {window: {size: 24h, tasks: 4}, ")
+
+    dag = compile_monitor(read_text(text))
+
+    assert list(dag.get_task("hours").expand_input.value["item"]) == [{"part": part} for part in range(4)]
+    assert dag.get_task("window").upstream_task_ids == {"hours"}
+    assert dag.get_task("window").trigger_rule == "all_done"
+
+
 SERIALIZE = """
 import json, sys
 from pathlib import Path
