@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import DataError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bins:
     """Bins of one or two profiles, ascending; all places are distances from the centre.
 
@@ -29,7 +30,7 @@ class Bins:
     counts: Array
     sums: Array
 
-    @property
+    @cached_property
     def totals(self) -> Array:
         """Number of values of each side."""
         found: Array = self.counts.sum(axis=0)
@@ -99,8 +100,12 @@ def bins_of(*profiles: ColumnProfile) -> Bins:
             f"profiles around {filled[0].centre!r} and {filled[1].centre!r} cannot be compared",
             hint="profile the window with the centres of the baseline",
         )
-    keys = filled[0].bins if len(filled) == 1 else np.unique(np.concatenate([p.bins for p in profiles]))
-    counts, sums = np.zeros((len(keys), len(profiles)), dtype="int64"), np.zeros((len(keys), len(profiles)))
+    keys = np.concatenate([profile.bins for profile in profiles])
+    if len(filled) > 1:
+        keys.sort(kind="stable")  # quick on two runs that are in order
+        keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
+    shape = (len(keys), len(profiles))
+    counts, sums = np.zeros(shape, dtype="int64", order="F"), np.zeros(shape, order="F")
     for side, profile in enumerate(profiles):
         places = np.searchsorted(keys, profile.bins)
         counts[places, side], sums[places, side] = profile.counts, profile.sums

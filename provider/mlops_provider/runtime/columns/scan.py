@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import duckdb
+    import numpy as np
 
     from mlops_provider.runtime.columns.profile import Kind
+
+    Array = np.ndarray[Any, Any]
 
 MOST_THREADS = 4
 CENTRE_ROWS = 10_000
@@ -140,21 +143,19 @@ class _Column:
             missing = int((connection.execute(nans).fetchone() or (0,))[0])
             fields["missing"] += missing
             fields["infinite"] = int(found["n"][odd].sum()) - missing
-            condition = f" WHERE abs({number}) < 1e290"
-        keys = np.abs(edges[~np.isnan(edges)]).view("int64") >> BIN_BITS
-        keys = np.where(edges[~np.isnan(edges)] < 0, -keys, keys).astype("int32")
-        order = np.argsort(keys, kind="stable")
-        counted = ~np.isnan(edges)
+            condition = f" WHERE isfinite(({y}) * {_SPLIT})"
         span = connection.execute(f"SELECT min({number}), max({number}) FROM {self.source}{condition}").fetchone()
         low, high = span or (None, None)
-        return fields | {
-            "bins": keys[order],
-            "counts": np.asarray(found["n"][counted], dtype="int64")[order],
-            "sums": np.asarray(found["total"][counted], dtype="float64")[order],
-            "squares": float(np.asarray(found["squares"][counted], dtype="float64")[order].sum()),
-            "minimum": math.nan if low is None else float(low),
-            "maximum": math.nan if high is None else float(high),
-        }
+        counted = ~np.isnan(edges)
+        parts = [np.asarray(found[name][counted]) for name in ("n", "total", "squares")]
+        return (
+            fields
+            | _sorted_bins(edges[counted], *parts)
+            | {
+                "minimum": math.nan if low is None else float(low),
+                "maximum": math.nan if high is None else float(high),
+            }
+        )
 
     def _lost(self, connection: duckdb.DuckDBPyConnection, number: str) -> dict[str, int]:
         """Tell values that are missing from those that are no numbers."""
@@ -189,6 +190,25 @@ class _Column:
         )
         counts = dict(connection.execute(query).fetchall())
         return {"categories": counts, "other": total - sum(counts.values())}
+
+
+def _sorted_bins(edges: Array, counts: Array, sums: Array, squares: Array) -> dict[str, Any]:
+    """Give the bins in their order; doubles too small for a bin of their own share the one at the centre."""
+    import numpy as np
+
+    keys = np.abs(edges).view("int64") >> BIN_BITS
+    keys = np.where(edges < 0, -keys, keys).astype("int32")
+    order = np.lexsort((edges, keys))
+    keys = keys[order]
+    first = np.flatnonzero(np.diff(keys, prepend=np.int64(-(2**40))))
+    if not len(first):
+        return {}
+    return {
+        "bins": keys[first],
+        "counts": np.add.reduceat(counts.astype("int64")[order], first),
+        "sums": np.add.reduceat(sums.astype("float64")[order], first),
+        "squares": float(squares.astype("float64")[order].sum()),
+    }
 
 
 def as_category(value: Any, kind: Kind = "category") -> str:

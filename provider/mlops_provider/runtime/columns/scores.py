@@ -123,9 +123,10 @@ def quantiles(profile: ColumnProfile, shares: tuple[float, ...]) -> list[float]:
 
 def set_aside(baseline: ColumnProfile, window: ColumnProfile) -> tuple[int, int]:
     """Count the numbers of both sides that are so far out that they are left out of the Wasserstein distance."""
+    if _all_inside(baseline, window):
+        return 0, 0
     both = bins_of(baseline, window)
-    kept = _inside(both).totals
-    before, after = (both.totals - kept).tolist()
+    before, after = (both.totals - _inside(baseline, window, both).totals).tolist()
     return int(before), int(after)
 
 
@@ -137,7 +138,7 @@ def _wasserstein(baseline: ColumnProfile, window: ColumnProfile) -> float:
     import numpy as np
 
     both = bins_of(baseline, window)
-    inside = _inside(both)
+    inside = _inside(baseline, window, both)
     spread = baseline.deviation if inside.totals[0] == both.totals[0] else _spread(inside.side(0))
     shares = inside.counts / inside.totals
     reached = np.cumsum(shares, axis=0)
@@ -181,22 +182,34 @@ def _spread(bins: Bins) -> float:
     return float(np.sqrt(max((counts * (means - mean) ** 2).sum() / total, 0.0)))
 
 
-def _inside(both: Bins) -> Bins:
+def _inside(baseline: ColumnProfile, window: ColumnProfile, both: Bins) -> Bins:
     """Leave out what is absurdly far from the baseline, where it is rare: one 1e18 neither hides drift nor is it."""
     import numpy as np
 
-    reached = np.cumsum(both.counts[:, 0])
-    total = reached[-1]
-    low, middle, high = (
-        both.value[int(np.searchsorted(reached, share * total, side="left"))] for share in (0.01, 0.5, 0.99)
-    )
-    reach = FENCE * (high - low)
-    if reach <= 0:
+    if _all_inside(baseline, window):
         return both
-    inside = both.within(middle - reach, middle + reach)
+    inside = both.within(*_fence(baseline))
     outside = both.totals - inside.totals
     allowed = np.maximum(both.totals * SET_ASIDE, np.minimum(both.totals - 1, 1))
     return inside if (outside <= allowed).all() else both
+
+
+def _all_inside(baseline: ColumnProfile, window: ColumnProfile) -> bool:
+    low, high = _fence(baseline)
+    lowest, highest = min(baseline.minimum, window.minimum), max(baseline.maximum, window.maximum)
+    return low <= lowest - baseline.centre and highest - baseline.centre <= high
+
+
+def _fence(baseline: ColumnProfile) -> tuple[float, float]:
+    """Give the places, from the centre, beyond which a number is absurd; everywhere is fine around a single value."""
+    import numpy as np
+
+    bins = bins_of(baseline)
+    reached = np.cumsum(bins.counts[:, 0])
+    places = np.searchsorted(reached, np.array([0.01, 0.5, 0.99]) * reached[-1], side="left")
+    low, middle, high = bins.value[places].tolist()
+    reach = FENCE * (high - low)
+    return (middle - reach, middle + reach) if reach > 0 else (-math.inf, math.inf)
 
 
 def _ks(baseline: ColumnProfile, window: ColumnProfile) -> float:

@@ -48,6 +48,13 @@ def test_numbers_profiled_in_parts_add_up_to_the_whole_in_any_order(profiled, fi
     assert merge(parts[:2]).digest == merge(parts[1::-1]).digest or not (first and second)
 
 
+def test_numbers_too_small_for_a_bin_of_their_own_share_one(profiled):
+    profile = profiled([5e-324, 1e-310, -5e-324, 0.0, 1.0, 1.0, 0.0, 0.0])
+
+    assert profile.counts.sum() == 8
+    assert len(set(profile.bins.tolist())) == len(profile.bins)
+
+
 @settings(max_examples=20, deadline=None)
 @given(first=words, second=words)
 def test_categories_profiled_in_parts_add_up_to_the_whole(profiled, first, second):
