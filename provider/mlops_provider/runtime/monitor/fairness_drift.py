@@ -65,6 +65,7 @@ def measure_fairness_drift(
             measures.missing[name] = one.why
         for metric, gap in one.now.gaps.items() if one.now else ():
             measures.add({metric: gap.value}, len(rows), {metric: (gap.low, gap.high)}, before=f"{name}.")
+            measures.notes[f"{name}.{metric}"] = gap.said()
             if one.before and metric in one.before.gaps:
                 measures.found[f"{name}.{metric}.baseline"] = one.before.gaps[metric].value
                 measures.found[f"{name}.{metric}.change"] = one.changes[metric]

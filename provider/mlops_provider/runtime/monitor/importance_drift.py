@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.explanation.importance import permutation_importances
 from mlops_provider.runtime.monitor.log_answers import data_of
+from mlops_provider.runtime.monitor.reference import asking_the_model
 from mlops_provider.runtime.sql import require_columns
 from mlops_provider.verdicts import Result, RuleResult
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 CORRELATION = "importance_correlation"
 REPEATS = 3
+MOST_CELLS = 200_000
+"""Rows times columns of each side: of very many columns fewer rows are taken, so that a check does not take hours."""
+_LEAST_ROWS = 200
 _MOVERS = 3
 
 
@@ -62,8 +66,10 @@ def measure_importance_drift(
     labelled = data_of(signature, rows)
     require_columns(labelled.columns, signature.names(), "the prediction log")
     frame, _, what = reference.rows
-    sides = (_some(frame, signature, check.rows), _some(labelled, signature, check.rows))
-    with threadpool_limits(1, user_api="openmp"):  # many short calls: threads that wait for one another cost the most
+    most = min(check.rows, max(_LEAST_ROWS, MOST_CELLS // len(signature.features)))
+    sides = (_some(frame, signature, most), _some(labelled, signature, most))
+    # of many short calls the threads that wait for one another would cost the most
+    with asking_the_model(), threadpool_limits(1, user_api="openmp"):
         before, now = (
             permutation_importances(reference.model, side, scoring=check.scoring, repeats=REPEATS) for side in sides
         )

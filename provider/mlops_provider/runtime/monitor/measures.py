@@ -22,7 +22,8 @@ class Measures:
 
     `intervals` are 95 % intervals, whose ends gates read as `<name>.low` and `<name>.high`. `missing` says why there is
     no value, by name or by the beginning of dotted names. `rows` is how many rows a value is of, `parts` which part of
-    the window it is of and how many rows that has.
+    the window it is of and how many rows that has. `notes` say more about a value, and about all whose names begin
+    with its own.
     """
 
     found: dict[str, float] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Measures:
     missing: dict[str, str] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     parts: dict[str, tuple[str, int]] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
     def add(
         self, values: Mapping[str, float], rows: int, intervals: Mapping[str, Interval] | None = None, before: str = ""
@@ -53,7 +55,9 @@ class Measures:
         said = [self._between(name) for name in dict.fromkeys(of) if name in self.intervals]
         if rows is not None and not any(name in self.parts for name in of):
             said.append(f"{rows:,} rows")
-        return replace(result, why=f"{result.why} ({'; '.join(said)})") if said else result
+        why = f"{result.why} ({'; '.join(said)})" if said else result.why
+        notes = [note for key, note in self.notes.items() if any(f"{name}.".startswith(f"{key}.") for name in names)]
+        return replace(result, why="; ".join([why, *notes]))
 
     def _scope(self) -> dict[str, float]:
         ends = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
-from mlops_provider.exceptions import MlopsError, NotFoundInStoreError
+from mlops_provider.exceptions import DataError, MlopsError, NotFoundInStoreError
 from mlops_provider.refs import DatasetRef, ref_from_dict
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.explanation.sample import sample_rows
@@ -15,12 +15,25 @@ from mlops_provider.runtime.records import run_records
 from mlops_provider.store.models import PREDICTION_COLUMN, load_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from mlops_provider.runtime.monitor.look import Look
     from mlops_provider.store.models import LoadedModel
 
 MOST_ROWS = 10_000
+
+
+@contextmanager
+def asking_the_model() -> Iterator[None]:
+    """Make a DataError of whatever a model raises here, far from where it was trained: the other checks go on."""
+    try:
+        yield
+    except MlopsError:
+        raise
+    except Exception as err:
+        raise DataError(f"the model fails here: {type(err).__name__}: {' '.join(str(err).split())[:300]}") from err
 
 
 @dataclass
@@ -32,7 +45,8 @@ class Reference:
     @cached_property
     def model(self) -> LoadedModel:
         """The model, in memory; MlopsError where it cannot be loaded here."""
-        return load_model(self.look.store, self.look.served.model)
+        with asking_the_model():
+            return load_model(self.look.store, self.look.served.model)
 
     @cached_property
     def evaluated(self) -> tuple[pd.DataFrame, Answers] | None:
@@ -44,7 +58,8 @@ class Reference:
         if data is None:
             return None
         frame = sample_rows(self.look.store, data, self.look.signature, MOST_ROWS, seed=0)
-        return frame, Answers.of(self.model, frame)
+        with asking_the_model():
+            return frame, Answers.of(self.model, frame)
 
     @cached_property
     def rows(self) -> tuple[pd.DataFrame, Answers, str]:
@@ -56,7 +71,8 @@ class Reference:
         if found is not None:
             return *found, f"{len(found[0]):,} rows that the model was evaluated on"
         frame = self.model.baseline().drop(columns=PREDICTION_COLUMN)
-        return frame, Answers.of(self.model, frame), f"{len(frame):,} rows that the model was trained on"
+        with asking_the_model():
+            return frame, Answers.of(self.model, frame), f"{len(frame):,} rows that the model was trained on"
 
     def _data(self) -> DatasetRef | None:
         """Find the dataset of the last evaluation of this model that ended well and whose data is still there."""

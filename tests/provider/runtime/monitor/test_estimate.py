@@ -10,9 +10,11 @@ import pytest
 from sklearn import metrics
 
 from mlops_dag_factory.spec import EvaluateSpec
+from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.monitor.estimate import Calibrator, Scored, estimable, estimate
 from mlops_provider.runtime.monitor.estimate_history import look_back
 from mlops_provider.runtime.monitor.log_answers import answers_of
+from mlops_provider.runtime.monitor.reference import asking_the_model
 from mlops_provider.store.models import Signature
 
 LABELS = {"source": "labels", "column": "target"}
@@ -172,6 +174,28 @@ def test_of_more_classes_the_log_tells_the_accuracy_alone(digits):
     assert outcome.metrics["estimated_accuracy"] == pytest.approx(true, abs=0.001)  # they are the calibration's rows
     assert [rule(outcome, gate).result for gate in gates] == ["passed", "not_applicable"]
     assert "enough for accuracy" in rule(outcome, "estimated_f1 >= 0.9").why
+
+
+def test_a_model_that_is_damaged_has_no_estimate_and_the_other_checks_go_on(digits):
+    digits.bench.run(EvaluateSpec(model="m", data="d", slices="none"), {"model": digits.ref, "data": digits.test})
+    digits.deliver(digits.log(digits.rows), digits.rows["target"])
+    [file] = digits.bench.store.open(digits.ref).folder.glob("model.skops")
+    file.chmod(0o644)
+    content = bytearray(file.read_bytes())
+    content[100] ^= 255
+    file.write_bytes(content)
+
+    gates = ["accuracy >= 0.9", "estimated_accuracy >= 0.9", "importance_correlation >= 0"]
+    _, outcome, _ = digits.look(labels=LABELS, checks={"performance": gates, "importance": {}})
+
+    assert [rule(outcome, gate).result for gate in gates] == ["passed", "not_applicable", "not_applicable"]
+    assert "neither of an evaluation (" in rule(outcome, gates[1]).why
+    assert rule(outcome, "importance_correlation").result == "warned"
+
+
+def test_what_a_model_raises_is_an_error_of_the_data():
+    with pytest.raises(DataError, match="the model fails here: KeyError: 'age'"), asking_the_model():
+        raise KeyError("age")
 
 
 def test_where_nothing_can_be_estimated_it_says_why(digits):

@@ -71,6 +71,9 @@ def test_groups_are_compared_as_fairlearn_does_now_and_before(loans):
     assert rule(outcome, gates[1]).value == pytest.approx(now - before)
     assert rule(outcome, gates[2]).value == pytest.approx(before)
     assert "95 % interval" in rule(outcome, gates[0]).why
+    for gate in gates[:2]:
+        assert "; selection rate " in rule(outcome, gate).why
+        assert "of 'm'" in rule(outcome, gate).why
     [found] = content(loans, outcome)["fairness"]
     assert found["what"] == f"{len(loans.rows):,} rows that the model was evaluated on"
     assert "selection rate" in (loans.report(outcome) / "report.html").read_text()
