@@ -14,7 +14,9 @@ from mlops_provider.runtime.monitor.look import Look
 from mlops_provider.runtime.monitor.performance import check_performance
 from mlops_provider.runtime.monitor.quality import check_quality
 from mlops_provider.runtime.monitor.report import write_report
+from mlops_provider.runtime.monitor.segment_drift import check_segments
 from mlops_provider.runtime.monitor.service import check_service
+from mlops_provider.runtime.sources import said_sources
 from mlops_provider.verdicts import RuleResult
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ def _about(look: Look) -> str:
     since, until = (moment[:16].replace("T", " ") for moment in (about.since, about.until))
     span = f", {since} to {until} UTC" if since and until else ""
     sampled = f" ({about.kept:,} of them kept as rows)" if about.sampled else ""
+    if look.config.data != "predictions":
+        return f"{said_sources(look.config.data.ingest())}: {about.rows:,} rows{span}{sampled}."
     name = f"{look.context.workflow}/{look.config.environment}"
     return f"{name}, version {look.served.version}: {about.rows:,} predictions{span}{sampled}."
 
@@ -78,6 +82,7 @@ def _check(look: Look, found: Findings) -> None:
             say_gone(look, found)
         else:
             check_drift(look, found)
+            check_segments(look, found)
     if enough:
         check_service(look, found)
     check_performance(look, found)

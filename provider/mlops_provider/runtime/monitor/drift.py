@@ -15,12 +15,15 @@ from mlops_provider.runtime.predictions import FEATURE_PREFIX
 from mlops_provider.store.models import PREDICTION_COLUMN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from mlops_dag_factory.spec.monitoring.drift import DataDriftCheck
-    from mlops_provider.runtime.columns.profile import Kind
+    from mlops_provider.runtime.columns.profile import ColumnProfile, Kind
     from mlops_provider.runtime.monitor.findings import Findings
     from mlops_provider.runtime.monitor.look import Look
+    from mlops_provider.store.models import Signature
 
 
 def check_drift(look: Look, found: Findings) -> None:
@@ -53,26 +56,33 @@ def check_drift(look: Look, found: Findings) -> None:
 
 
 def _features(look: Look, check: DataDriftCheck) -> Comparison:
-    kinds = {
-        feature.name: look.baseline_profiles[feature.name].kind if feature.name in look.baseline_profiles else "number"
-        for feature in look.signature.features
-    }
+    compared = compare_features(look.signature, check, look.baseline_profiles, look.profiles)
+    score_embeddings(look, check, compared)
+    for name in check.columns.keys() - set(look.signature.names()):
+        compared.notes[name] = "is named in data_drift.columns, but is no feature of the model"
+    return compared
+
+
+def compare_features(
+    signature: Signature,
+    check: DataDriftCheck,
+    baseline: Mapping[str, ColumnProfile],
+    window: Mapping[str, ColumnProfile],
+) -> Comparison:
+    """Score every feature of a window, or a part of it, as the check wants it."""
+    kinds = {name: baseline[name].kind if name in baseline else "number" for name in signature.names()}
     columns = {
         name: Wanted(one.method or check.method, one.threshold or check.threshold)
         for name, one in check.columns.items()
     }
-    compared = compare_columns(
-        look.baseline_profiles,
-        look.profiles,
+    return compare_columns(
+        baseline,
+        window,
         kinds,
         default=Wanted(check.method, check.threshold),
         columns=columns,
         where="the prediction log",
     )
-    score_embeddings(look, check, compared)
-    for name in check.columns.keys() - kinds.keys():
-        compared.notes[name] = "is named in data_drift.columns, but is no feature of the model"
-    return compared
 
 
 def _weigh(look: Look, check: DataDriftCheck, found: Findings) -> None:

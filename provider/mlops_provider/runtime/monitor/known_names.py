@@ -11,6 +11,7 @@ from mlops_provider.runtime.monitor.fairness_drift import fairness_names
 from mlops_provider.runtime.monitor.importance_drift import CORRELATION
 from mlops_provider.runtime.monitor.log_answers import measured_by_log
 from mlops_provider.runtime.monitor.measures import ENDS
+from mlops_provider.runtime.monitor.segment_drift import SHARE
 from mlops_provider.runtime.monitor.segment_performance import WORST
 from mlops_provider.runtime.monitor.service_names import SERVICE
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_provider.store.models import Signature
 
-CHECKED = ("rows", "labelled", "coverage", "missing_share", "drift_share", "prediction_drift")
+CHECKED = ("rows", "labelled", "coverage", "missing_share", "drift_share", SHARE, "prediction_drift")
 
 
 def require_known(config: MonitorSpec, signature: Signature) -> None:

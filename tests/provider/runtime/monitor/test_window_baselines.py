@@ -259,6 +259,35 @@ def test_segments_are_the_values_of_the_baseline_and_new_ones_are_said(stream):
     assert set(stream.parts(window, BASELINE_PROFILES_FILE)) == {WHOLE, "kind = calm", "kind = wild"}
 
 
+def test_drift_in_a_small_segment_is_seen_though_the_whole_hardly_moves(stream):
+    stream.hours(NOON - timedelta(hours=6), NOON, count=300, kinds=["calm"])
+    stream.hours(NOON - timedelta(hours=6), NOON, count=20, kinds=["wild"], shift=2)
+    checks = {"data_drift": {"share": 0.5, "threshold": 0.6, "columns": {"kind": {"threshold": 1}}}}
+
+    _, check, _ = stream.look(checks=checks, segments=["kind"], window={"size": "6h", "kept": 100})
+
+    results = {rule.rule: rule.result for rule in check.verdict.rules}
+    assert results["data_drift"] == "passed"
+    assert results["data_drift where kind = calm"] == "passed"
+    assert results["data_drift where kind = wild"] == "failed"
+    assert check.metrics["segment_drift_share"] == 0.5
+    page = (stream.service.report(check) / "report.html").read_text()
+    assert "<h2>Segments</h2>" in page
+
+
+def test_small_segments_are_shown_and_not_judged(stream):
+    stream.hours(NOON - timedelta(hours=6), NOON, count=60, kinds=["calm"])
+    stream.log(NOON - timedelta(hours=2), count=20, kinds=["wild"], shift=3)
+    stream.log(NOON - timedelta(hours=2), count=7, kinds=["<odd>"], shift=3)
+
+    _, check, _ = stream.look(segments=["kind"])
+
+    assert [rule.rule for rule in check.verdict.rules if "where" in rule.rule] == ["data_drift where kind = calm"]
+    page = (stream.service.report(check) / "report.html").read_text()
+    assert "20 rows, fewer than policy.minimum_rows (50)" in page
+    assert "kind = &lt;odd&gt;: 7 rows, in the baseline none" in page
+
+
 def test_segments_of_a_number_are_the_quartiles_of_the_baseline(stream):
     stream.hours(NOON - timedelta(hours=6), NOON, count=80)
     stream.log(NOON - timedelta(hours=1), x_height=np.nan)
