@@ -96,7 +96,7 @@ def _decide(
             if rule["value"] is not None and rule["threshold"] is not None
         ],
         "metrics": content["metrics"],
-        "causes": content["causes"]["says"],
+        "causes": content.get("causes", {}).get("says", []),
         "policy": {**config.policy.model_dump(mode="json"), "of": config.policy.among},
         "on_breach": list(config.actions),
         "silences": [one.to_dict() for one in around.silences],
