@@ -21,6 +21,7 @@ from mlops_dag_factory.checks.monitoring import (
     check_window,
 )
 from mlops_dag_factory.checks.names import check_names
+from mlops_dag_factory.checks.performance import check_performance_gates
 from mlops_dag_factory.checks.places import check_places
 from mlops_dag_factory.checks.quotas import check_quotas
 from mlops_dag_factory.checks.references import check_references
@@ -71,6 +72,7 @@ CHECKS = (
     check_window,
     check_monitored_service,
     check_service_names,
+    check_performance_gates,
 )
 
 __all__ = ["CHECKS", "check", "check_data", "may_hold_secrets"]

@@ -27,9 +27,12 @@ def check_labels(scope: Scope) -> Iterator[Finding]:
     if (monitor and monitor.labels) or "monitor" in scope.broken:
         return
     for field in _needing(monitor.checks) if monitor else ():
-        message = f"{field} cannot be measured without labels"
-        loc = ("monitor", "checks", field)
-        yield Finding(loc=loc, code="labels", message=message, hint=f"{_LABELS} below monitor")
+        message, hint = f"{field} cannot be measured without labels", f"{_LABELS} below monitor"
+        if monitor and monitor.data != "predictions":
+            if monitor.data.target:
+                break
+            message, hint = f"{field} cannot be measured where no column holds outcomes", "monitor.data: {target: …}"
+        yield Finding(loc=("monitor", "checks", field), code="labels", message=message, hint=hint)
     for name, phase in scope.workflow.phases.items():
         learns = isinstance(phase, IngestSpec) and "predictions" in phase.sources() and phase.labels is None
         if learns and f"phases.{name}.labels" not in scope.broken:
