@@ -55,6 +55,7 @@ BUILT_IN = (
     _built_in("release", "ReleaseSpec", "ReleaseModelOperator"),
     _built_in("rollback", "RollbackSpec", "RollbackServiceOperator"),
     _built_in("predict", "PredictSpec", "PredictDataOperator"),
+    _built_in("report", "ReportSpec", "ReportModelOperator"),
     _built_in("operator", "OperatorSpec", "run_operator"),
     _built_in("workflow", "SubWorkflowSpec", "StartWorkflowOperator", module="sub_workflow"),
 )

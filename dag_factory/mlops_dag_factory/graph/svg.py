@@ -25,7 +25,8 @@ _COLOURS = {
 }
 _FAMILIES = {
     "ingest": "data", "label": "data", "transform": "data", "split": "data", "predict": "data", "train": "model",
-    "register": "model", "explain": "model", "approve": "people", "deploy": "service", "release": "service",
+    "register": "model", "explain": "model", "report": "model",
+    "approve": "people", "deploy": "service", "release": "service",
     "rollback": "service", "package": "service", "monitor": "service",
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlops_dag_factory.spec.predict import PartitionsSpec, PredictSpec
     from mlops_dag_factory.spec.register import RegisterSpec
     from mlops_dag_factory.spec.release import ReleaseSpec
+    from mlops_dag_factory.spec.report import ReportSpec
     from mlops_dag_factory.spec.resources import Resources, TolerationSpec
     from mlops_dag_factory.spec.roles import RoleSpec
     from mlops_dag_factory.spec.rollback import RollbackSpec
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ApproveSpec", "DeploySpec", "EvaluateSpec", "ExplainSpec", "IngestSpec", "LabelSpec", "MetricSpec", "MonitorSpec",
     "NotifySpec", "OperatorSpec", "PackageSpec", "ParameterSpec", "PartitionsSpec", "PhaseOptions", "PhaseSpec",
-    "PredictSpec", "RegisterSpec", "ReleaseSpec", "Resources", "RoleSpec", "RollbackSpec", "ScheduleSpec",
+    "PredictSpec", "RegisterSpec", "ReleaseSpec", "ReportSpec", "Resources", "RoleSpec", "RollbackSpec", "ScheduleSpec",
     "SlicesSpec", "Spec", "SplitSpec", "SubWorkflowSpec", "TestServiceSpec", "TolerationSpec", "TrainSpec",
     "TransformSpec", "TuneSpec", "ValidateSpec", "Workflow",
 ]  # fmt: skip
@@ -60,6 +61,7 @@ _MODULES = {
     "predict": ("PartitionsSpec", "PredictSpec"),
     "register": ("RegisterSpec",),
     "release": ("ReleaseSpec",),
+    "report": ("ReportSpec",),
     "resources": ("Resources", "TolerationSpec"),
     "rollback": ("RollbackSpec",),
     "roles": ("RoleSpec",),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "ingest label validate transform split train evaluate explain package register deploy test_service release "
-    "rollback predict "
+    "rollback predict report "
     "monitor.hours monitor.window monitor.check monitor.decide monitor.fallback monitor.todo monitor.stop"
 )
 FUNCTIONS = {name: f"mlops_provider.runtime.{name}" for name in _MODULES.split()}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mlops_provider.store.store import Store
 
-_WRITERS = frozenset({"register", "approve", "override", "release"})
+_WRITERS = frozenset({"register", "approve", "override", "release", "report"})
 
 
 def record_witnesses(store: Store, workflow: str) -> list[Witness]:

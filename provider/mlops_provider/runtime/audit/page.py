@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ _STYLES = {"whole": "passed", "missing": "failed", "damaged": "failed", "none": 
 _WORDS = {"whole": "whole", "missing": "missing", "damaged": "damaged", "none": "there is none"}
 _LONG = 160
 _MANY = 12
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def trail_page(trail: Trail) -> str:
@@ -96,7 +98,7 @@ def _rows(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> tuple[list[
     rows = [{"": key, **row} for key, row in value.items()] if isinstance(value, Mapping) else list(value)
     names = list(dict.fromkeys(name for row in rows for name in row))
     used = [name for name in names if any(_cell(row.get(name)) for row in rows)]
-    return [escape(_title(name)) for name in used], [[_cell(row.get(name)) for name in used] for row in rows]
+    return [escape(_title(name)) for name in used], [[_short(row.get(name)) for name in used] for row in rows]
 
 
 def _folded(rows: tuple[list[str], list[list[str]]]) -> str:
@@ -109,6 +111,14 @@ def _folded(rows: tuple[list[str], list[list[str]]]) -> str:
 
 def _title(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _short(value: Any) -> str:
+    """Give a cell of a table with several columns: of digests the first digits, the whole when one points at it."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if given and all(isinstance(each, str) and _DIGEST.fullmatch(each) for each in given):
+        return ", ".join(f"<code title='{each}'>{each[:12]}</code>" for each in given)
+    return _cell(value)
 
 
 def _cell(value: Any) -> str:
