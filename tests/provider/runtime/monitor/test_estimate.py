@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn import metrics
 
 from mlops_dag_factory.spec import EvaluateSpec
@@ -52,6 +54,19 @@ def test_where_probabilities_keep_their_word_every_estimate_comes_true():
         assert abs(found.metrics[name] - true[name]) < 4 * found.errors[name], name
         assert 0 < found.errors[name] < 0.01
     assert found.metrics["roc_auc"] == pytest.approx(metrics.roc_auc_score(truth, chance), abs=0.01)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=60))
+def test_who_is_certain_and_right_is_estimated_exactly(rows):
+    truth, predicted = (np.array(side, dtype=int) for side in zip(*rows, strict=True))
+    probability = (truth == predicted).astype(float)
+    certain = Calibrator(np.array([0.0, 1.0]), np.array([0.0, 1.0]), rows=1, ece=0.0)
+
+    found = estimate(BINARY, Scored.of(BINARY, predicted, probability), certain)
+
+    true = answers_of(BINARY, table_of(predicted, probability, truth)).measure(list(found.metrics), {})
+    assert found.metrics == pytest.approx({name: true.get(name, 0.0) for name in found.metrics}, abs=1e-9)
+    assert max(found.errors.values()) == pytest.approx(0)
 
 
 def test_probabilities_that_claim_too_much_are_calibrated_first():
