@@ -46,7 +46,6 @@ FARTHEST = 4.0
 DATA = Path(os.environ.get("MLOPS_BENCH_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SIDES = ("ours", "ours, with labels", "Evidently preset", "KS", "KS Bonferroni", "KS Benjamini-Hochberg")
-PREDICTION = "prediction"
 
 
 @dataclass
@@ -159,8 +158,8 @@ class Ours:
         self.chances = Chances(None, "bench")
         self.gate = accuracy - COST
 
-    def judge(self, rows: pd.DataFrame, answers: np.ndarray, *, labels: bool) -> tuple[Any, list[str]]:
-        """Give the verdict about a window and the columns that have drifted."""
+    def judge(self, rows: pd.DataFrame, answers: np.ndarray) -> tuple[dict[str, Any], bool]:
+        """Give the verdict about a window, without labels and with them, and whether it names a column."""
         from mlops_provider.runtime.comparison import Wanted, compare_columns
         from mlops_provider.runtime.monitor.chances import chances_of
         from mlops_provider.runtime.monitor.drift_verdict import judge_features, judge_predictions
@@ -185,12 +184,11 @@ class Ours:
             found.chances |= chances_of(one, self.baseline, window, self.chances)
         judge_features(data, compared.total, found)
         judge_predictions(prediction, moved.scores.get(ANSWER), "", found)
-        if labels:
-            low, high = _interval(answers == rows["target"].to_numpy())
-            metrics = {"accuracy": {"low": low, "high": high}}
-            found.rules.append(judge_gate(f"accuracy.high >= {self.gate:.6f}", metrics, champion=None))
-        named = [name for score, name in compared.drifted() if found.chances.get(name, 0) < 0.01]
-        return Verdict.of(found.rules), named
+        low, high = _interval(answers == rows["target"].to_numpy())
+        metrics = {"accuracy": {"low": low, "high": high}}
+        gate = judge_gate(f"accuracy.high >= {self.gate:.6f}", metrics, champion=None)
+        named = found.metrics["drift_share"] > 0
+        return {"ours": Verdict.of(found.rules), "ours, with labels": Verdict.of([*found.rules, gate])}, named
 
     def decider(self) -> Any:
         """Give a function that decides about one verdict after the other."""
@@ -370,11 +368,10 @@ def play(stream: str, seed: int, *, peers: bool) -> dict[str, list[tuple[bool, b
     found: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
     for window in windows:
         answers, rows = here.answers(window.rows), window.rows[here.names]
+        verdicts, named = ours.judge(window.rows, answers)
+        found["named"].append((window.drifted, named))
         for side, step in steps.items():
-            verdict, named = ours.judge(window.rows, answers, labels=side != "ours")
-            found[side].append((window.drifted, step(verdict)))
-            if side == "ours":
-                found["named"].append((window.drifted, bool(named)))
+            found[side].append((window.drifted, step(verdicts[side])))
         for side, alarm in test_alarms(reference[here.names], rows).items():
             found[side].append((window.drifted, bool(alarm)))
         if peers:
