@@ -100,8 +100,11 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
     inputs = {"window": [("window", "window")], "due": [("window", "due")], "report": [("check", "report")]}
     decide = DecideActionOperator(task_id="decide", inputs=inputs, **common, **options)
     window >> check >> decide
-    for action in monitor.actions:
-        decide >> _action(action, workflow, monitor, common, options)
+    tasks = {action: _action(action, workflow, monitor, common, options) for action in monitor.actions}
+    for task in tasks.values():
+        decide >> task
+    if {"fallback", "stop"} <= tasks.keys():  # what is stopped has fallen back first, or could not
+        tasks["fallback"] >> tasks["stop"]
     return dag
 
 
@@ -165,8 +168,12 @@ def _action(
         return RequestRetrainingOperator(task_id=action, **named, **options, **told)
     from mlops_provider.operators.actions import ACTIONS
 
-    outlets = [AssetAlias(model_uri(workflow.workflow))] if action == "fallback" else []
-    return ACTIONS[action](task_id=action, outlets=outlets, **common, **options, **told)
+    more: dict[str, Any] = {}
+    if action == "fallback":
+        more["outlets"] = [AssetAlias(model_uri(workflow.workflow))]
+    if action == "stop":
+        more["trigger_rule"] = TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
+    return ACTIONS[action](task_id=action, **more, **common, **options, **told)
 
 
 def _schedule(workflow: Workflow) -> Any:

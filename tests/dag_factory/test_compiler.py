@@ -278,3 +278,20 @@ def test_phases_that_run_elsewhere_import_no_client_of_it(tmp_path):
     out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
     assert json.loads(out.splitlines()[-1])["heavy"] == []
+
+
+def test_every_action_of_the_monitor_is_a_task_beside_the_others(workflow):
+    actions = "[notify, {fallback: alternate}, retrain, {todo: 'role:night'}, stop]"
+    people = "roles: {night: {users: [olga], notify: pager}}\nnotify: [{on: '*:breach', to: chat}]\n"
+    text = TEXT.replace("on_breach: [notify, retrain]}", f"on_breach: {actions}, notify: ['role:night', chat]}}")
+
+    dag = compile_monitor(read_text(people + text.lstrip()))
+
+    before = {name: dag.task_dict[name].upstream_task_ids for name in dag.task_dict}
+    assert all(before[name] == {"decide"} for name in ("notify", "fallback", "retrain", "todo"))
+    assert before["stop"] == {"decide", "fallback"}
+    assert dag.task_dict["notify"].to == ["pager", "chat"]
+    assert dag.task_dict["todo"].config["on_breach"][3] == {"todo": {"role": "night", "users": ["olga"]}}
+    for name in ("fallback", "retrain", "todo", "stop"):
+        [told] = dag.task_dict[name].on_failure_callback
+        assert told.to == {"failed": ["pager", "chat"]}, name

@@ -71,6 +71,7 @@ def airflow(home, inbox, mailbox):
     mail = {"conn_type": "http", "host": "127.0.0.1", "port": mailbox.server_port}
     settings = {
         "AIRFLOW__MLOPS__ALLOWED_IMPORTS": "sklearn.,slow_parts",
+        "AIRFLOW__MLOPS__ALLOWED_NOTIFIERS": "airflow.providers.,pagers.",
         "AIRFLOW__MLOPS__LINK_KEY": LINK_KEY,
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,reviewer:op,rita:user,una:user,vera:viewer",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(MODULES), os.environ.get("PYTHONPATH")])),

@@ -31,9 +31,10 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:  #
     if not any(_id(state) == context.identity for state in states):
         judged = decision["version"]
         live = states[-1].primary if states else None
-        if judged and live and live.version != judged:
-            why = f"Version {judged} was judged, but version {live.version} is live already: nothing is done."
-            return Outcome(summary=why, details={"name": "", "version": live.version, "left": None})
+        if live is None or (judged and live.version != judged):
+            now = f"version {live.version} is live" if live else "the service is stopped"
+            why = f"Version {judged} was judged, but {now} already: nothing is done."
+            return Outcome(summary=why, details={"name": "", "version": live.version if live else "", "left": None})
         _refuse_second(states)
     actor = monitor_actor(context, decision)
     done = take_back(store, context.workflow, environment, to=config.fallback, actor=actor)
