@@ -84,6 +84,7 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
     )
 
     config = _with_people(workflow, monitor).model_dump(mode="json", exclude_defaults=True)
+    config.pop("notify", None)  # its templates see the message, which only the task `notify` has
     common: dict[str, Any] = {
         "workflow": workflow.workflow,
         "spec": "mlops_dag_factory.spec.monitor:MonitorSpec",

@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from mlops_dag_factory.spec import ExplainSpec
 from mlops_dag_factory.spec.monitor import MonitorSpec
 from mlops_provider.runtime.monitor.causes import find as causes_of_breach
 from mlops_provider.runtime.monitor.causes.change_point import find_change
@@ -207,3 +209,65 @@ def test_the_causes_say_the_same_again(cause):
     assert isinstance(spec, MonitorSpec)
     assert contents[0]["says"] == contents[1]["says"]
     assert replace(first, metrics={}).verdict == again.verdict
+
+
+@pytest.fixture
+def shop(bench, watched):
+    """A service over sales of three regions, whose first column matters and whose last hardly does."""
+    bench.tracking_uri = ""
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        {
+            "amount": random.normal(100, 10, 900).round(3),
+            "region": random.choice(["north", "south", "west"], 900),
+            "noise": random.normal(0, 1, 900).round(4),
+        }
+    )
+    rows["paid"] = (rows["amount"] > 100).astype(int)
+    rows.to_csv(bench.root / "sales.csv", index=False)
+    return watched("sales.csv", TREE, target="paid")
+
+
+def causes_of(service, rows):
+    service.log(rows)
+    checks = {"data_drift": {"share": 0.2, "threshold": 0.2}}
+    _, check, _ = service.look(checks=checks, policy={"minimum_rows": 50, "consecutive": 1})
+    return json.loads((service.report(check) / "report.json").read_text())["causes"]
+
+
+def test_a_segment_that_grew_is_named_with_both_shares(shop):
+    rows = shop.rows.copy()
+    rows.loc[rows.sample(frac=0.6, random_state=1).index, "region"] = "west"
+
+    found = causes_of(shop, rows)
+
+    west = next(part for part in found["segments"] if part["segment"] == "region = west")
+    assert west["rows"] == (rows["region"] == "west").sum()
+    assert west["says"].startswith("region = west is 7")
+    assert "in the baseline" in west["says"]
+    assert found["says"][0].startswith("region moved by")
+
+
+def test_a_column_that_moved_in_one_segment_only_is_traced_to_it(shop):
+    rows = shop.rows.copy()
+    rows.loc[rows["region"] == "south", "amount"] += 40
+
+    found = causes_of(shop, rows)
+
+    assert found["columns"][0]["column"] == "amount"
+    first = found["segments"][0]
+    assert first["segment"] == "region = south"
+    assert first["says"].startswith("the mean of amount moved by 4")
+
+
+def test_what_matters_comes_before_what_moved_farther(shop):
+    explain = ExplainSpec(model="m", data="d", methods=["permutation"])
+    shop.bench.run(explain, {"model": shop.ref, "data": shop.test}, run_id="run-1")
+    rows = shop.rows.assign(noise=shop.rows["noise"] + 9, amount=shop.rows["amount"] + 12)
+
+    found = causes_of(shop, rows)
+
+    assert [one["column"] for one in found["columns"]] == ["amount", "noise"]
+    assert found["columns"][0]["score"] < found["columns"][1]["score"]
+    assert found["columns"][0]["importance"] > 0.9
+    assert "% of the importance" in found["says"][0]
