@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NEAR = timedelta(hours=1)
 """By how much something may lie before the earliest moment of the change and still be named."""
 MOST = 8
-_CHAIN = frozenset({"champion", "approved", "overridden"})
+_CHAIN = frozenset({"approved", "overridden"})
 _WORDS = {
     "deploy": "was deployed",
     "release": "was released",
@@ -101,7 +101,7 @@ def _between(look: Look, before: Service | None, after: Service) -> list[str]:
 
 
 def _chain(look: Look, begin: datetime, end: datetime) -> Iterator[_Event]:
-    """Give the decisions of people and the moves of the champion; the service's own changes are there already."""
+    """Give the decisions of people; what they led to is among the changes of the service."""
     chain = Chain(look.store, look.context.workflow)
     for number in reversed(chain.numbers()):
         entry = chain.read(number)
