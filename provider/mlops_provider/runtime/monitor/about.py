@@ -32,7 +32,8 @@ class About:
     `labelled` those of them that have one, `labelled_kept` what is published of these. `why` says why there is nothing.
     `baseline` says what it is compared with where that is not the model's own, and how many rows that has;
     `baseline_gone` why there is none. `segments` and `new_segments` count rows. `signature` is that of the rows where
-    no model has one. `service` is how all requests of it were answered.
+    no model has one. `ahead` counts hours of the log that have not come yet. `service` is how all requests of it were
+    answered.
     """
 
     rows: int = 0
@@ -47,6 +48,7 @@ class About:
     due_since: str = ""
     due_until: str = ""
     unreadable: tuple[str, ...] = ()
+    ahead: int = 0
     why: str = ""
     service: dict[str, float] = field(default_factory=dict)
     baseline: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_provider.exceptions import ConflictError, MlopsError
+from mlops_provider.exceptions import ConflictError, DataError, MlopsError
 from mlops_provider.runtime.explanation.importance import permutation_importances
 from mlops_provider.store.documents import history, write_document
 from mlops_provider.store.models import load_model
@@ -21,7 +21,11 @@ def importance_weights(look: Look) -> tuple[dict[str, float], str]:
 
     Permutation importance on rows of the training; what is not above chance weighs nothing.
     """
-    key = f"{look.context.workflow}/monitor/importances/{look.served.model.digest[:20]}"
+    try:
+        served = look.served
+    except DataError as err:  # a dataset is watched, and nothing is live
+        return {}, err.message
+    key = f"{look.context.workflow}/monitor/importances/{served.model.digest[:20]}"
     kept = history(look.store, key)
     if kept:
         data = kept[-1].data

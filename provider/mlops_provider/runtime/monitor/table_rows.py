@@ -113,6 +113,10 @@ class TableRows:
             rows = self.rows(connection, Stretch(since, until))
             return Added(profile_parts(f"({rows})", like.profiles, like.segments, columns_of(connection, rows)), [])
 
+    def ahead(self) -> int:
+        """Say none: a dataset may hold what is planned."""
+        return 0
+
     def leave_out_damaged(self) -> bool:
         """Say no: what cannot be read was an error before."""
         return False

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
 from mlops_provider.runtime.monitor.pieces import Pieces
 from mlops_provider.runtime.monitor.profiles import model_profiles
 from mlops_provider.runtime.monitor.table_rows import TableRows
-from mlops_provider.runtime.predictions import is_sound, log_files, rows_query, signature_of, with_labels
+from mlops_provider.runtime.predictions import (
+    hour_name,
+    is_sound,
+    log_files,
+    log_hours,
+    rows_query,
+    signature_of,
+    with_labels,
+)
 from mlops_provider.store.services import read_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
     from pathlib import Path
 
     import duckdb
@@ -26,6 +35,9 @@ if TYPE_CHECKING:
     from mlops_provider.runtime.monitor.pieces import Added
     from mlops_provider.runtime.predictions import Stretch
     from mlops_provider.store.models import Signature
+
+
+_CLOCKS = timedelta(minutes=15)
 
 
 class Watched(Protocol):
@@ -65,6 +77,10 @@ class Watched(Protocol):
 
         With `others` the features are those that all versions got, the predictions those of the watched one.
         """
+        ...
+
+    def ahead(self) -> int:
+        """Count the hours of rows that have not come yet: the clock of who wrote them is ahead of ours."""
         ...
 
     def leave_out_damaged(self) -> bool:
@@ -132,6 +148,12 @@ class LoggedPredictions:
     def add_up(self, since: datetime, until: datetime, like: Like, *, others: bool = False) -> Added:
         """Profile the answered rows of a stretch: whole hours from their pieces."""
         return self.pieces(like).add_up(since, until, others=others)
+
+    def ahead(self) -> int:
+        """Count the hours of the log that have not come yet by the wall's clock, to a quarter of an hour."""
+        latest = hour_name(datetime.now(UTC) + _CLOCKS)
+        hours = log_hours(self.context.store(), self.key, self.version)
+        return sum(1 for _ in takewhile(lambda hour: hour[0] > latest, hours))
 
     def leave_out_damaged(self) -> bool:
         """After an error, leave out the files that are damaged; False: none is."""

@@ -78,9 +78,10 @@ class _Reading:
     outputs: dict[str, Any] = field(default_factory=dict)
 
     def publish(self) -> Outcome:
-        about = self._labelled(self._window())
+        about = replace(self._labelled(self._window()), ahead=self.watched.ahead())
         if not about.rows:
-            about = replace(about, why=f"{self.watched} has given no predictions in the window")
+            later = f"; {about.ahead} hours of its log have not come yet" if about.ahead else ""
+            about = replace(about, why=f"{self.watched} has given no predictions in the window{later}")
             if not about.labelled:
                 return _nothing(self.context, about, self.folder)
         about = self._compared(about)
@@ -228,6 +229,8 @@ class _Reading:
             said += f"\n\n{about.kept:,} of them are kept as rows; the profile is of all."
         if about.again:
             said += f"\n\n{about.again:,} were answered once more later: they count once."
+        if about.ahead:
+            said += f"\n\nThe log has {about.ahead} hours that have not come yet: the clock of a server is ahead."
         if about.unreadable:
             said += f"\n\n{len(about.unreadable)} files cannot be read and were left out."
         return said
@@ -248,6 +251,7 @@ def _metrics(about: About) -> dict[str, float]:
         "rows": float(about.rows),
         "kept": float(about.kept),
         "again": float(about.again),
+        "ahead": float(about.ahead),
         "due": float(about.due),
         "labelled": float(about.labelled),
         "coverage": about.coverage,

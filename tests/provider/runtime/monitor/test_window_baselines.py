@@ -234,6 +234,17 @@ def test_a_request_that_was_tried_again_counts_once_in_its_piece(stream):
     assert stream.parts(window)[WHOLE]["height"].rows == 6 * 80 + 40
 
 
+def test_rows_of_a_server_whose_clock_is_ahead_are_said_and_in_no_window_before_their_time(stream):
+    later = datetime.now(UTC) + timedelta(hours=5)
+    stream.hours(later, later + timedelta(hours=2))
+
+    window, check, _ = stream.look(datetime.now(UTC))
+
+    assert (window.metrics["rows"], check.verdict.status) == (0, "vacuous")
+    assert "hours of its log have not come yet" in check.summary
+    assert stream.look(later + timedelta(hours=3))[0].metrics["rows"] == 120
+
+
 def test_predictions_of_other_versions_are_no_baseline_but_what_they_were_asked_is(stream):
     stream.hours(NOON - timedelta(hours=30), NOON - timedelta(hours=8), prediction=1)
     stream.service.release("2")

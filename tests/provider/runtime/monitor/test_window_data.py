@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from datetime import UTC, datetime
 
@@ -131,6 +132,23 @@ def test_without_a_service_a_dataset_is_compared_with_another(weather):
     rows = read_frame(weather.bench.store, window.outputs["window"])
     assert rows["truth"].notna().all()
     assert rows["ts"].is_monotonic_increasing
+
+
+def test_weights_that_need_a_model_are_said_to_be_missing_without_one(weather):
+    weather.write(weather.frame[weather.frame["month"] == 1], "january.csv")
+    weather.write(weather.frame)
+    checks = {"data_drift": {"share": 0.3, "weight_by": "importance"}}
+    data = {"source": "weather.csv", "timestamp": "time_hour"}
+
+    _, check = weather.look(
+        datetime(2013, 8, 1, tzinfo=UTC), data=data, baseline={"source": "january.csv"}, checks=checks
+    )
+
+    assert check.verdict.status == "blocked"
+    report = (weather.bench.store.open(check.outputs["report"]).folder / "report.md").read_text()
+    page = json.loads((weather.bench.store.open(check.outputs["report"]).folder / "report.json").read_text())
+    assert page["weights"]["why_not"] == "flow/production has no live version"
+    assert "weather.csv: " in report
 
 
 def test_performance_is_judged_where_the_outcome_is_a_column(weather):
