@@ -260,9 +260,11 @@ def test_a_column_that_moved_in_one_segment_only_is_traced_to_it(shop):
     assert first["says"].startswith("the mean of amount moved by 4")
 
 
-def test_what_matters_comes_before_what_moved_farther(shop):
-    explain = ExplainSpec(model="m", data="d", methods=["permutation"])
-    shop.bench.run(explain, {"model": shop.ref, "data": shop.test}, run_id="run-1")
+@pytest.mark.parametrize("explained", [True, False])
+def test_what_matters_comes_before_what_moved_farther(shop, explained):
+    if explained:
+        explain = ExplainSpec(model="m", data="d", methods=["permutation"])
+        shop.bench.run(explain, {"model": shop.ref, "data": shop.test}, run_id="run-1")
     rows = shop.rows.assign(noise=shop.rows["noise"] + 9, amount=shop.rows["amount"] + 12)
 
     found = causes_of(shop, rows)

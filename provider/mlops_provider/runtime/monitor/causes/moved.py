@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.exceptions import ConfigError
+from mlops_provider.exceptions import ConfigError, DataError
 from mlops_provider.runtime.iterations.history import read_manifest, read_run
 from mlops_provider.runtime.iterations.suspects import importance_in
+from mlops_provider.runtime.monitor.importance_weights import importance_weights
 
 if TYPE_CHECKING:
     from mlops_provider.runtime.columns.profile import ColumnProfile
@@ -40,19 +41,18 @@ class Moved:
 
 def moved_columns(look: Look, found: Findings) -> list[Moved]:
     """Give the columns that moved, the likeliest cause first; where no importance is known, by score."""
-    importance = found.weights or _importance(look)
+    limits = {name: found.thresholds.get(name, found.threshold) for name in found.scores}
+    far = {name: score for name, score in found.scores.items() if score >= limits[name]}
+    importance = found.weights or (_importance(look) if len(far) > 1 else {})
     total = sum(max(value, 0.0) for value in importance.values())
     moved = []
-    for name, score in found.scores.items():
-        threshold = found.thresholds.get(name, found.threshold)
-        if score < threshold:
-            continue
+    for name, score in far.items():
         share = max(importance.get(name, 0.0), 0.0) / total if total else None
         moved.append(
             Moved(
                 column=name,
                 score=round(score, 6),
-                threshold=threshold,
+                threshold=limits[name],
                 importance=None if share is None else round(share, 6),
                 says=_said(look, name),
             )
@@ -75,15 +75,17 @@ def most_changed(before: ColumnProfile, after: ColumnProfile) -> tuple[str, floa
 
 
 def _importance(look: Look) -> dict[str, float]:
-    """Give the importances that an `explain` of the run measured that made the version; nothing where none did."""
-    lineage = read_manifest(look.store, look.served.model.to_dict()).get("meta", {}).get("lineage", {})
-    run, workflow = str(lineage.get("run_id", "")), str(lineage.get("identity", "")).partition("/")[0]
-    if not run or not workflow:
-        return {}
+    """Give how much each feature matters: as an `explain` of the run says that made the version, else as measured."""
     try:
-        return importance_in(read_run(look.store, workflow, run))
-    except ConfigError:
+        lineage = read_manifest(look.store, look.served.model.to_dict()).get("meta", {}).get("lineage", {})
+    except DataError:  # rows from elsewhere, which no version answered
         return {}
+    run, workflow = str(lineage.get("run_id", "")), str(lineage.get("identity", "")).partition("/")[0]
+    try:
+        found = importance_in(read_run(look.store, workflow, run)) if run and workflow else {}
+    except ConfigError:  # its records are gone
+        found = {}
+    return found or importance_weights(look)[0]
 
 
 def _said(look: Look, name: str) -> str:
