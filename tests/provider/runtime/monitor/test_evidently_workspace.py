@@ -1,0 +1,85 @@
+"""The checks of a monitor in a workspace of Evidently's: its own classes read them, with the scores of all rows."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from mlops_dag_factory.cli.main import mlops
+from mlops_provider.runtime.columns.scan import profile_columns
+from mlops_provider.runtime.comparison import Wanted, compare_columns
+from mlops_provider.runtime.evidently_drift import SAMPLE_ROWS, keep_rows
+from mlops_provider.runtime.monitor.decisions import decisions_key
+from mlops_provider.runtime.table import connect
+from mlops_provider.store.documents import write_document
+from mlops_provider.store.store import Store
+
+KINDS = {"price": "number", "<b>region</b>": "category"}
+
+
+@pytest.fixture
+def checked(tmp_path):
+    """A store with three decisions: of two checks that compared 20,000 rows, and of one that compared nothing."""
+    store = Store(str(tmp_path / "store"))
+    generator = np.random.default_rng(0)
+    sides = [
+        pd.DataFrame(
+            {"price": generator.normal(moved, 1, 20_000), "<b>region</b>": generator.choice(["a", "<i>b"], 20_000)}
+        )
+        for moved in (0, 0.05, 3)
+    ]
+    profiles = []
+    for side in sides:
+        centres = {name: one.centre for name, one in profiles[0].items()} if profiles else None
+        with connect() as connection:
+            connection.register("side", side)
+            profiles.append(profile_columns(connection, "side", KINDS, centres))
+    scores = []
+    for number, (side, profile) in enumerate(zip(sides[1:], profiles[1:], strict=True)):
+        compared = compare_columns(profiles[0], profile, KINDS, default=Wanted())
+        scores.append(compared.scores)
+        with store.scratch() as folder:
+            keep_rows(folder, sides[0], side, compared, profiles[0], profile)
+            (folder / "report.json").write_text("{}")
+            uri = store.publish("flow", "reports", folder, {}).uri
+        _decide(store, number, uri)
+    _decide(store, 2, "")
+    return store, scores
+
+
+def _decide(store, number, uri):
+    entry = {"id": f"check-{number}", "at": f"2026-01-0{number + 1}T06:00:00+00:00", "status": "passed", "report": uri}
+    write_document(store, decisions_key("flow", "production"), entry, after=number)
+
+
+def call(store, folder):
+    command = ["monitor", "evidently", "flow", "--workspace", str(folder), "--store", store.url, "--json"]
+    done = CliRunner().invoke(mlops, command)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_evidentlys_own_workspace_lists_the_checks_once_with_the_scores_of_all_rows(checked, tmp_path):
+    from evidently.ui.workspace import Workspace
+
+    store, scores = checked
+
+    first, again = call(store, tmp_path / "space"), call(store, tmp_path / "space")
+
+    assert (first["added"], first["present"], first["without"]) == (2, 0, 1)
+    assert (again["added"], again["present"], again["without"]) == (0, 2, 1)
+    workspace = Workspace(str(tmp_path / "space"))
+    [project] = workspace.list_projects()
+    assert project.name == "flow/production"
+    runs = sorted((workspace.get_run(project.id, run) for run in workspace.list_runs(project.id)), key=lambda r: r.name)
+    assert [run.name for run in runs] == ["2026-01-01 06:00", "2026-01-02 06:00"]
+    for run, expected in zip(runs, scores, strict=True):
+        found = {str(result.display_name): result.value for result in run.metric_results.values()}
+        assert found["Value drift for price"] == pytest.approx(expected["price"])
+    assert scores[0]["price"] != scores[1]["price"]
+    assert SAMPLE_ROWS < 20_000
+    assert "<b>" not in "".join(found)
