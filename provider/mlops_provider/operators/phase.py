@@ -76,14 +76,13 @@ class PhaseOperator(PhaseRendering, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the phase; terminal errors fail the task at once, retryable ones leave it to Airflow's retries."""
         admit(self, context)
-        with deadline(self.execution_timeout), self.timed():
+        with deadline(self.execution_timeout):
             return self.finish(self.run(context), context)
 
     def resume_pod(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Go on when the pod of the phase has ended."""
         self.resumed = event
-        with self.timed():
-            return self.finish(self.run(context), context)
+        return self.finish(self.run(context), context)
 
     def finish(self, finished: Finished, context: Context) -> dict[str, Any]:
         """Give what goes to XCom; a verdict may leave out what comes after."""
@@ -91,11 +90,10 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         if verdict and verdict.status == "blocked" and self.config.get("on_fail") == "skip":
             leave_out(context, Skip("blocked", "; ".join(verdict.failures())))
         self.announce(finished, context)
-        tell(self.workflow, self.phase, finished)
         return finished.to_xcom()
 
     @contextmanager
-    def timed(self) -> Iterator[None]:
+    def _timed(self) -> Iterator[None]:
         """Send how long the work took, and whether it came to no result; a wait for something outside is no end."""
         began = time.monotonic()
         try:
@@ -116,6 +114,13 @@ class PhaseOperator(PhaseRendering, BaseOperator):
         return {}
 
     def run(self, context: Context) -> Finished:
+        """Do the work, and send what is measured of it the way Airflow sends its own metrics."""
+        with self._timed():
+            finished = self._work(context)
+        tell(self.workflow, self.phase, finished)
+        return finished
+
+    def _work(self, context: Context) -> Finished:
         """Do the work: in this process, or where the workflow says."""
         from mlops_provider.operators.places import place_for
         from mlops_provider.runtime.places.elsewhere import run_elsewhere, run_here

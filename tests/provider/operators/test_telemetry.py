@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -45,27 +48,47 @@ for dag in Workflow.read(Path(sys.argv[1])).dags():
 """
 
 
-@pytest.fixture(scope="module")
-def packets(tmp_path_factory):
-    """Run the workflow and its monitor with a StatsD server beside it; give what that got."""
-    pytest.importorskip("statsd", reason="Airflow sends no StatsD without the package statsd")
-    home = LocalHome(tmp_path_factory.mktemp("metrics"))
+class Collector(BaseHTTPRequestHandler):
+    """Takes OpenTelemetry's metrics over HTTP."""
+
+    def do_POST(self):
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+def run_both(folder, metrics):
+    """Run the workflow and its monitor with some settings of [metrics]."""
+    home = LocalHome(folder)
     home.create()
     file = home.workflows / "mini.yaml"
     file.write_text(WORKFLOW)
+    environment = {
+        **inherited_environment(),
+        **home.environment(),
+        **{f"AIRFLOW__METRICS__{name}": value for name, value in metrics.items()},
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    command = [sys.executable, "-c", RUN, str(file), str(home.dags / "load_workflows.py"), str(home.root)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def packets(tmp_path_factory):
+    """Give what a StatsD server got."""
+    pytest.importorskip("statsd", reason="Airflow sends no StatsD without the package statsd")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        metrics = {"STATSD_ON": "True", "STATSD_HOST": "127.0.0.1", "STATSD_PORT": str(server.getsockname()[1])}
-        environment = {
-            **inherited_environment(),
-            **home.environment(),
-            **{f"AIRFLOW__METRICS__{name}": value for name, value in metrics.items()},
-            "PYTHONPATH": os.pathsep.join(sys.path),
-        }
-        command = [sys.executable, "-c", RUN, str(file), str(home.dags / "load_workflows.py"), str(home.root)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+        port = str(server.getsockname()[1])
+        run_both(
+            tmp_path_factory.mktemp("statsd"), {"STATSD_ON": "True", "STATSD_HOST": "127.0.0.1", "STATSD_PORT": port}
+        )
         server.settimeout(1)
         found = []
         try:
@@ -74,6 +97,41 @@ def packets(tmp_path_factory):
         except TimeoutError:
             pass
     return [packet.removeprefix("airflow.") for packet in found if ".mlops." in packet]
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory):
+    """Give what an OpenTelemetry collector got: (name, the tags' values in the order of METRICS) -> the last value."""
+    collector = pytest.importorskip("opentelemetry.proto.collector.metrics.v1.metrics_service_pb2")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    server.requests = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    settings = {"OTEL_ON": "True", "OTEL_HOST": "127.0.0.1", "OTEL_PORT": str(server.server_port)}
+    run_both(tmp_path_factory.mktemp("otel"), {**settings, "OTEL_SSL_ACTIVE": "False"})
+    server.shutdown()
+    found = {}
+    for content in server.requests:
+        message = collector.ExportMetricsServiceRequest.FromString(content)
+        metrics = [m for one in message.resource_metrics for scope in one.scope_metrics for m in scope.metrics]
+        for metric in metrics:
+            kind = metric.WhichOneof("data")
+            for point in getattr(metric, kind).data_points:
+                tags = {each.key: each.value.string_value for each in point.attributes}
+                name = metric.name.removeprefix("airflow.")
+                if name in METRICS:
+                    value = point.sum if "istogram" in kind else point.as_double or point.as_int
+                    found[name, *(tags[tag] for tag in METRICS[name].tags)] = value
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_an_opentelemetry_collector_gets_the_same_with_tags(points):
+    assert points["mlops.phase.finished", "mini", "model", "succeeded"] == 1
+    assert points["mlops.phase.finished", "mini", "strict", "blocked"] == 1
+    assert points["mlops.verdict", "mini", "quality", "passed"] == 1
+    assert 0.9 < points["mlops.metric", "mini", "quality", "accuracy"] <= 1
+    assert points["mlops.phase.duration", "mini", "model"] > 0
+    assert points["mlops.decision", "mini", "none"] == 1
 
 
 @pytest.mark.timeout(300)
