@@ -6,6 +6,7 @@ the same whoever draws it: the rows whose ids have the smallest digests.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -211,7 +212,9 @@ class _Reading:
         """Publish rows in the order of time, all of them or a sample; give how many."""
         if rows > most:
             mark = "md5_number_lower(concat_ws('/', request_id, row, ts))"
-            query = f"SELECT * FROM ({query}) ORDER BY {mark}, ts, request_id, row LIMIT {most}"
+            few = min(int(2**64 * (most + 10 * math.sqrt(most) + 10) / rows), 2**64 - 1)
+            below = f"{mark} <= {few}::UBIGINT"  # more than are kept, and few enough to be sorted quickly
+            query = f"SELECT * FROM ({query}) WHERE {below} ORDER BY {mark}, ts, request_id, row LIMIT {most}"
         ordered = f"SELECT * FROM ({query}) ORDER BY ts, request_id, row"
         lineage = {**self.watched.lineage(), "identity": self.context.identity}
         ref: DatasetRef = write_dataset(
