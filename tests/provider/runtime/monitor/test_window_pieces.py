@@ -57,16 +57,38 @@ def given(process):
     return json.loads(text.splitlines()[-1])
 
 
-@pytest.fixture
-def stream(bench, watched):
+def streaming(bench, watched):
     bench.tracking_uri = ""
     random = np.random.default_rng(1)
     frame = pd.DataFrame({"height": random.normal(0, 1, 400), "kind": random.choice(["calm", "wild"], 400)})
     frame["target"] = (frame["height"] > 0).astype(int)
     frame.to_csv(bench.root / "heights.csv", index=False)
-    found = Stream(watched("heights.csv"))
+    return Stream(watched("heights.csv"))
+
+
+@pytest.fixture
+def stream(bench, watched):
+    found = streaming(bench, watched)
     found.hours(NOON - timedelta(hours=18), NOON)
     return found
+
+
+def test_pieces_may_be_in_an_object_store(bench, watched, bucket):
+    bench.store = Store(f"{bucket}/store")
+    stream, files = streaming(bench, watched), bench.store.files
+    stream.hours(NOON - timedelta(hours=5), NOON)
+    for file in list((bench.root / "store").rglob("*.parquet")):
+        files.upload(file.parent.relative_to(bench.root / "store").as_posix(), [file], file.parent)
+    fields = {"window": {"size": "3h", "kept": 100}, "checks": DRIFT, "baseline": {"rolling": "2h"}}
+
+    first, _, _ = stream.look(**fields)
+    made = dict(files.walk("flow/monitor/production/pieces"))
+    second, _, _ = stream.look(**fields)
+
+    assert sum(not key.endswith(".rows.parquet") for key in made) == 5
+    assert dict(files.walk("flow/monitor/production/pieces")) == made
+    assert first.outputs["profile"].digest == second.outputs["profile"].digest
+    assert first.metrics["rows"] == 180
 
 
 def test_mapped_tasks_make_the_pieces_and_the_window_is_the_same(stream):
