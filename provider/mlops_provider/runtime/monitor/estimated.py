@@ -69,7 +69,11 @@ def estimate_performance(look: Look, reference: Reference, measures: Measures) -
         measures.add(found.now.estimated, rows, found.intervals, before=BEFORE)
     if "accuracy" in found.errors:
         measures.add({ERROR: found.errors["accuracy"]}, sum(point.rows for point in found.points))
-    why = found.why or "the log has the probability of the predicted class: of this model it is enough for accuracy"
+    why = found.why or (
+        "the log has the probability of the predicted class: of more than two classes it is enough for accuracy"
+        if look.signature.kind == "multiclass"
+        else "probabilities do not tell it for these rows"
+    )
     measures.missing |= {f"{BEFORE}{name}": why for name in measured if f"{BEFORE}{name}" not in measures.found}
     measures.missing.setdefault(ERROR, found.why or "there are fewer than three earlier stretches with labels")
     return found
@@ -135,6 +139,7 @@ def _earlier(look: Look, rows: pd.DataFrame) -> pd.DataFrame:
     if config.labels is None:
         return empty
     first = rows["ts"].min().to_pydatetime()
+    due = look.context.clock() - config.labels.delay
     window = read_window(
         look.store,
         look.context.workflow,
@@ -143,7 +148,7 @@ def _earlier(look: Look, rows: pd.DataFrame) -> pd.DataFrame:
         signature=look.signature,
         labels=config.labels,
         locate=look.context.locate,
-        stretch=Stretch(until=min(first, look.context.clock() - config.labels.delay), rows=EARLIER_ROWS),
+        stretch=Stretch(until=min(first, due), rows=EARLIER_ROWS),
         only_labelled=True,
     )
     if window is None:
