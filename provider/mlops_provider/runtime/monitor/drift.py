@@ -68,9 +68,12 @@ def compare_features(
     check: DataDriftCheck,
     baseline: Mapping[str, ColumnProfile],
     window: Mapping[str, ColumnProfile],
+    *,
+    but: str = "",
 ) -> Comparison:
-    """Score every feature of a window, or a part of it, as the check wants it."""
-    kinds = {name: baseline[name].kind if name in baseline else "number" for name in signature.names()}
+    """Score every feature `but` one of a window, or a part of it, as the check wants it."""
+    names = [name for name in signature.names() if name != but]
+    kinds = {name: baseline[name].kind if name in baseline else "number" for name in names}
     columns = {
         name: Wanted(one.method or check.method, one.threshold or check.threshold)
         for name, one in check.columns.items()

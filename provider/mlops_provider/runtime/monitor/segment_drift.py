@@ -11,7 +11,7 @@ from mlops_provider.runtime.monitor.chances import Chances, chances_of
 from mlops_provider.runtime.monitor.drift import compare_features
 from mlops_provider.runtime.monitor.drift_verdict import judge_features
 from mlops_provider.runtime.monitor.findings import Findings
-from mlops_provider.runtime.monitor.segments import WHOLE, rows_of
+from mlops_provider.runtime.monitor.segments import WHOLE, feature_of, rows_of
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.monitoring.drift import DataDriftCheck
@@ -72,7 +72,8 @@ def _rows(look: Look, name: str) -> tuple[int, int]:
 def _judge(look: Look, check: DataDriftCheck, name: str, chances: Chances) -> tuple[RuleResult, float | None]:
     """Judge a segment as the whole is judged."""
     baseline, window = look.baseline_parts[name], look.parts[name]
-    compared = compare_features(look.signature, check, baseline, window)
+    own = feature_of(name, look.config.segments)  # it is what makes the segment: it cannot drift there
+    compared = compare_features(look.signature, check, baseline, window, but=own)
     inside = Findings(
         scores=compared.scores,
         methods=compared.methods,

@@ -108,6 +108,14 @@ class Segments:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
+def feature_of(segment: str, features: Iterable[str]) -> str:
+    """Give the feature that a segment is of, by its name."""
+    for feature in sorted(features, key=len, reverse=True):
+        if segment.startswith((f"{feature} = ", f"{feature} < ", f"{feature} >= ")) or f" <= {feature} < " in segment:
+            return feature
+    return ""
+
+
 def profile_parts(
     source: str, like: Mapping[str, ColumnProfile], segments: Segments, present: Collection[str]
 ) -> Parts:
