@@ -6,20 +6,16 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from tests.provider.conftest import Bench
 from tests.provider.runtime.audit.conftest import Story
-from tests.provider.runtime.rollout.conftest import Fleet
 
 from mlops_dag_factory.cli.main import mlops
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
-    fleet = Fleet(tmp_path_factory.mktemp("cli"))
-    fleet.start()
-    made = Story(fleet)
+    made = Story(Bench(tmp_path_factory.mktemp("cli")))
     made.answers = made.send(made.rows.head(3), "asked-1")
-    made.logged("asked-1")
-    fleet.stop()
     return made
 
 

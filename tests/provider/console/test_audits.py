@@ -5,21 +5,17 @@ from __future__ import annotations
 import pytest
 from airflow.api_fastapi.app import create_auth_manager, init_auth_manager
 from fastapi.testclient import TestClient
+from tests.provider.conftest import Bench
 from tests.provider.runtime.audit.conftest import Story
-from tests.provider.runtime.rollout.conftest import Fleet
 
 HTML = {"Accept": "text/html"}
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
-    fleet = Fleet(tmp_path_factory.mktemp("console"))
-    fleet.start()
-    made = Story(fleet)
+    made = Story(Bench(tmp_path_factory.mktemp("console")))
     made.answers = made.send(made.rows.head(3), "asked-1")
-    made.logged("asked-1")
-    yield made
-    fleet.stop()
+    return made
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.provider.conftest import Bench
 from tests.provider.runtime.rollout.conftest import Fleet
 
 from mlops_dag_factory.spec import EvaluateSpec, ReleaseSpec
@@ -18,17 +19,21 @@ from mlops_provider.runtime.approval.request import Request, ask
 from mlops_provider.runtime.audit.request import find_request
 from mlops_provider.runtime.contract import now
 from mlops_provider.runtime.phase import run_phase
+from mlops_provider.runtime.promotion import Promotion
 from mlops_provider.runtime.records import note
 from mlops_provider.runtime.table import read_frame
+from mlops_provider.serving.model import load_served
+from mlops_provider.serving.prediction_log import Entry, PredictionLog
+from mlops_provider.store.services import Change, ServedVersion, read_service, set_version
 
 FLOW = "flow"
 
 
 class Story:
-    """Version 1 of `flow` is live and was asked; `ids` are the requests."""
+    """Version 1 of `flow` was made, judged, approved and released."""
 
-    def __init__(self, fleet):
-        self.fleet, self.bench, self.store = fleet, fleet.bench, fleet.store
+    def __init__(self, bench):
+        self.bench, self.store = bench, bench.store
         self.model, self.train, self.test = self.bench.model("sklearn:breast_cancer")
         self.bench.run(
             EvaluateSpec(model="m", data="d", gates=["accuracy > 0.9"], evidently=False),
@@ -37,10 +42,7 @@ class Story:
         )
         self.version = self.bench.version(self.model)
         self.approve()
-        policies = self.bench.root / "policies.yaml"
-        policies.write_text("high: {require: [evaluate.gates, {approve: {approvals: 1}}]}")
-        release = ReleaseSpec(model="m", wait="60s", risk="high")
-        self.released = self.bench.run(release, {"model": self.version}, phase="live", policies=str(policies))
+        self.release()
         self.rows = read_frame(self.store, self.test).drop(columns="target")
 
     def approve(self):
@@ -68,11 +70,26 @@ class Story:
         details = {"approved": True, "decisions": tally.to_list(), "models": [about], "request": request.digest}
         note(context, started=now(), summary="Approved.", details=details)
 
+    def release(self):
+        """Release it where no server runs: the promotion and the record, as the phase leaves them."""
+        context = self.bench.context("live", "release")
+        promotion = Promotion.of(context, self.version)
+        promotion.reserve(timedelta(minutes=1))
+        change = Change(id=context.identity, action="release", by="ana", at=now())
+        served = ServedVersion(version=self.version.version, model=self.version)
+        state = set_version(self.store, FLOW, "production", served, change)
+        standing = promotion.complete({"service": state.name, "revision": state.revision})
+        details = {"name": FLOW, "entry": standing.witness(FLOW)}
+        note(context, started=now(), summary="Released.", details=details)
+
     def send(self, rows, request_id):
-        body = {"dataframe_split": {"columns": list(rows.columns), "data": rows.to_numpy().tolist()}}
-        address = f"{self.fleet.url}/{FLOW}/production/invocations"
-        answer = self.fleet.client.post(address, json=body, headers={"X-Request-Id": request_id})
-        return answer.raise_for_status().json()["predictions"]
+        """Answer as the server does, in this process, and log it with the server's own log."""
+        served = load_served(self.store, read_service(self.store, FLOW, "production").primary)
+        answer = served.answer(rows.to_numpy(dtype=float))
+        log = PredictionLog(self.store)
+        log.append(Entry(served, FLOW, "production", request_id, time.time(), 1.5, answer))
+        log.close()
+        return answer.predictions.tolist()
 
     def logged(self, request_id):
         """Wait until the log has a request: it is written once a second."""
@@ -98,6 +115,26 @@ class Story:
         return run("decide", report=check.outputs["report"], **window)
 
 
+class ServedStory(Story):
+    """The same with a real server: the release waits for it, and it answers."""
+
+    def __init__(self, fleet):
+        self.fleet = fleet
+        super().__init__(fleet.bench)
+
+    def release(self):
+        policies = self.bench.root / "policies.yaml"
+        policies.write_text("high: {require: [evaluate.gates, {approve: {approvals: 1}}]}")
+        release = ReleaseSpec(model="m", wait="60s", risk="high")
+        self.released = self.bench.run(release, {"model": self.version}, phase="live", policies=str(policies))
+
+    def send(self, rows, request_id):
+        body = {"dataframe_split": {"columns": list(rows.columns), "data": rows.to_numpy().tolist()}}
+        address = f"{self.fleet.url}/{FLOW}/production/invocations"
+        answer = self.fleet.client.post(address, json=body, headers={"X-Request-Id": request_id})
+        return answer.raise_for_status().json()["predictions"]
+
+
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory):
     made = Fleet(tmp_path_factory.mktemp("audit"))
@@ -108,10 +145,18 @@ def fleet(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def story(fleet):
-    made = Story(fleet)
+    made = ServedStory(fleet)
     made.answers = made.send(made.rows.head(20), "asked-1")
     made.logged("asked-1")
     made.monitor()
+    return made
+
+
+@pytest.fixture(scope="session")
+def unserved(tmp_path_factory):
+    """The same without a server, for what needs none."""
+    made = Story(Bench(tmp_path_factory.mktemp("unserved")))
+    made.answers = made.send(made.rows.head(20), "asked-1")
     return made
 
 

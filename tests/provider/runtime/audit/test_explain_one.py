@@ -20,6 +20,11 @@ from mlops_provider.store.models import load_model
 from mlops_provider.store.services import Change, ServedVersion, now, read_service, set_version
 
 
+@pytest.fixture(scope="module")
+def story(unserved):
+    return unserved
+
+
 def logged(features, prediction, **fields):
     at = pd.Timestamp("2026-11-01T10:00", tz="UTC").to_pydatetime()
     given = {"workflow": "flow", "environment": "production", "request_id": "r-1", "row": 0, "version": "1", **fields}

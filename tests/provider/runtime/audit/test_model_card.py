@@ -20,6 +20,11 @@ def files(bench, outcome):
 
 
 @pytest.fixture(scope="module")
+def story(unserved):
+    return unserved
+
+
+@pytest.fixture(scope="module")
 def reported(story):
     outcome = story.bench.run(ReportSpec(model="v", **SAID), {"model": story.version}, phase="card")
     return outcome, *files(story.bench, outcome)
