@@ -16,6 +16,7 @@ from mlops_provider.runtime.monitor.causes import find as causes_of_breach
 from mlops_provider.runtime.monitor.causes.change_point import find_change
 from mlops_provider.runtime.monitor.causes.series import Point
 from mlops_provider.runtime.monitor.causes.since import since_when
+from mlops_provider.runtime.monitor.look import Look
 from mlops_provider.store.services import Change, ServedVersion, set_version
 
 TREE = "sklearn.tree.DecisionTreeClassifier"
@@ -273,3 +274,15 @@ def test_what_matters_comes_before_what_moved_farther(shop, explained):
     assert found["columns"][0]["score"] < found["columns"][1]["score"]
     assert found["columns"][0]["importance"] > 0.9
     assert "% of the importance" in found["says"][0]
+
+
+def test_of_a_baseline_with_profiles_only_the_causes_are_found_all_the_same(shop, monkeypatch):
+    monkeypatch.setattr(Look, "baseline", property(lambda look: pd.DataFrame(columns=[*look.baseline_profiles])))
+    rows = shop.rows.assign(amount=shop.rows["amount"] + 30)
+    rows["region"] = "west"
+
+    found = causes_of(shop, rows)
+
+    assert "region = west is 100% of the rows" in " ".join(found["says"])
+    assert len(found["rows"]) == 5
+    assert "could not" not in " ".join(found["says"])

@@ -10,6 +10,7 @@ from mlops_provider.runtime.predictions import FEATURE_PREFIX
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlops_provider.runtime.columns.profile import ColumnProfile
     from mlops_provider.runtime.monitor.causes.moved import Moved
     from mlops_provider.runtime.monitor.look import Look
 
@@ -42,13 +43,11 @@ def changed_parts(look: Look, moved: list[Moved]) -> list[Part]:
     found: list[Part] = []
     for column in _columns(look):
         name = FEATURE_PREFIX + column
-        if name not in after or column not in before:
-            continue
-        sides = _text(before[column]), _text(after[name])
-        found += _sizes(column, *sides)
-        for one in moved[:1]:
-            if one.column != column:
-                found += _within(one.column, column, sides, before, after)
+        if column in look.baseline_profiles and column in look.profiles:
+            found += _sizes(column, look.baseline_profiles[column], look.profiles[column])
+        if moved and moved[0].column != column and name in after and column in before:
+            sides = _text(before[column]), _text(after[name])
+            found += _within(moved[0].column, column, sides, before, after)
     return sorted(found, key=lambda part: (-part.size, part.segment))[:SHOWN]
 
 
@@ -68,19 +67,21 @@ def _text(values: pd.Series[Any]) -> pd.Series[str]:
     return values.astype("string").fillna("missing")
 
 
-def _sizes(column: str, before: pd.Series[str], after: pd.Series[str]) -> list[Part]:
+def _sizes(column: str, before: ColumnProfile, after: ColumnProfile) -> list[Part]:
     """Give the values whose share is another one, by a test of two shares that a small window does not pass."""
-    found = []
-    old, new = before.value_counts(), after.value_counts()
-    for value in sorted({*old.index, *new.index}):
-        shares = old.get(value, 0) / len(before), new.get(value, 0) / len(after)
+    found: list[Part] = []
+    if not before.rows or not after.rows:
+        return found
+    old, new = ({**side.categories, "missing": side.missing} for side in (before, after))
+    for value in sorted({*old, *new}):
+        shares = old.get(value, 0) / before.rows, new.get(value, 0) / after.rows
         apart = shares[1] - shares[0]
-        pooled = (old.get(value, 0) + new.get(value, 0)) / (len(before) + len(after))
-        error = (pooled * (1 - pooled) * (1 / len(before) + 1 / len(after))) ** 0.5
+        pooled = (old.get(value, 0) + new.get(value, 0)) / (before.rows + after.rows)
+        error = (pooled * (1 - pooled) * (1 / before.rows + 1 / after.rows)) ** 0.5
         if abs(apart) >= _CHANGED and abs(apart) > _SURE * error:
             segment = f"{column} = {value}"
             says = f"{segment} is {shares[1]:.0%} of the rows, {shares[0]:.0%} in the baseline"
-            found.append(Part(segment=segment, rows=int(new.get(value, 0)), says=says, size=float(abs(apart))))
+            found.append(Part(segment=segment, rows=new.get(value, 0), says=says, size=abs(apart)))
     return found
 
 

@@ -18,7 +18,7 @@ SHOWN, COLUMNS, LONGEST = 5, 6, 60
 def sample_rows(look: Look, moved: list[Moved]) -> list[dict[str, Any]]:
     """Give some rows with their request, time, answer, outcome and the columns that moved most.
 
-    Of a number those farthest from the baseline's median, else rows with values that the baseline hardly has; without a
+    Of a number those farthest from the baseline's mean, else rows with values that the baseline hardly has; without a
     column that moved, rows whose answer was wrong.
     """
     rows = look.answered
@@ -34,14 +34,12 @@ def sample_rows(look: Look, moved: list[Moved]) -> list[dict[str, Any]]:
 
 
 def _order(look: Look, column: str, rows: pd.DataFrame) -> pd.Index[Any]:
-    values = rows[FEATURE_PREFIX + column]
-    before = look.baseline.get(column, values)
-    if values.dtype.kind in "iuf" and before.dtype.kind in "iuf":
-        apart = (values.astype(float) - float(before.median())).abs()
+    values, profile = rows[FEATURE_PREFIX + column], look.baseline_profiles[column]
+    if values.dtype.kind in "iuf" and profile.numeric:
+        apart = (values.astype(float) - profile.mean).abs()
         return apart.sort_values(ascending=False, kind="stable", na_position="first").index
-    shares = before.astype("string").value_counts(normalize=True)
-    rare = values.astype("string").map(shares).fillna(0.0)
-    return rare.sort_values(kind="stable").index
+    counts = values.astype("string").map(dict(profile.categories)).astype("float64").fillna(0.0)
+    return counts.sort_values(kind="stable").index
 
 
 def _row(row: pd.Series[Any], columns: list[str]) -> dict[str, Any]:
