@@ -12,6 +12,8 @@ a stream moves some columns (how many and which way is drawn for every episode) 
 loses 2 points of accuracy, found by bisection on 20,000 rows; directions that cost less than that at four standard
 deviations are drawn again. In an episode quiet windows come first, then those of the drift.
 
+Two streams are real, where `nyc_weather.csv` is there: hours of one January, and the same followed by other months.
+
 What cannot be found from the columns: a concept drift (the same rows, other answers) and what a small segment does to
 the whole. The table says what each side found of them.
 
@@ -61,7 +63,7 @@ class World:
         self.numbers, self.categories = self.names[:-2], self.names[-2:]
         random = np.random.default_rng(self.seed)
         self.train = self.draw(random, FITTED)
-        self.model = self._fit(self.train)
+        self.model = fit(self.train, self.names, self.categories)
         self.accuracy = float((self.answers(self.train) == self.train["target"]).mean())
 
     def draw(self, random: np.random.Generator, rows: int, shift: dict[str, float] | None = None) -> pd.DataFrame:
@@ -114,22 +116,46 @@ class World:
         chance, answers = self.chance(self.train), self.answers(self.train)
         return float(np.where(answers == 1, chance, 1 - chance).mean())
 
-    def _fit(self, rows: pd.DataFrame) -> Any:
-        from sklearn.compose import make_column_transformer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import OneHotEncoder
 
-        coded = make_column_transformer(
-            (OneHotEncoder(handle_unknown="ignore"), self.categories), remainder="passthrough"
-        )
-        return make_pipeline(coded, LogisticRegression(max_iter=500)).fit(rows[self.names], rows["target"])
+class Weather:
+    """New York's weather of 2013: a model that says from an hour of January whether it rains."""
+
+    def __init__(self) -> None:
+        frame = pd.read_csv(DATA / "nyc_weather.csv", na_values="NA").dropna(subset=["temp", "pressure"])
+        frame["target"] = (frame["precip"] > 0).astype("int64")
+        self.names = ["origin", "temp", "dewp", "humid", "wind_speed", "pressure", "visib"]
+        self.frame = frame[["month", *self.names, "target"]].dropna().sample(frac=1, random_state=0, ignore_index=True)
+        self.categories = ["origin"]
+        january = self.frame[self.frame["month"] == 1]
+        self.train, self.rest = january[: len(january) // 2], january[len(january) // 2 :]
+        self.model = fit(self.train, self.names, self.categories)
+        self.accuracy = float((self.answers(self.train) == self.train["target"]).mean())
+
+    def answers(self, frame: pd.DataFrame) -> np.ndarray:
+        """Give what the model answers."""
+        return self.model.predict(frame[self.names])
+
+    def hours(self, random: np.random.Generator, month: int, rows: int) -> pd.DataFrame:
+        """Draw hours of a month; of January those that the model has not seen."""
+        found = self.rest if month == 1 else self.frame[self.frame["month"] == month]
+        return found.sample(rows, random_state=int(random.integers(2**31)), ignore_index=True)
+
+
+def fit(rows: pd.DataFrame, names: list[str], categories: list[str]) -> Any:
+    """Fit a logistic regression."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    coded = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), categories), remainder="passthrough")
+    return make_pipeline(coded, LogisticRegression(max_iter=2000)).fit(rows[names], rows["target"])
 
 
 @cache
-def world(columns: int = 10) -> World:
-    """Give the world of so many columns, once for each process."""
-    return World(columns)
+def world(name: str = "ten") -> Any:
+    """Give a world, once for each process."""
+    return Weather() if name == "weather" else World(50 if name == "fifty" else 10)
 
 
 @dataclass(frozen=True)
@@ -261,9 +287,9 @@ def test_alarms(reference: pd.DataFrame, rows: pd.DataFrame) -> dict[str, bool]:
 
 
 @cache
-def sides(columns: int) -> tuple[World, pd.DataFrame, Ours]:
+def sides(name: str) -> tuple[Any, pd.DataFrame, Ours]:
     """Give the world, the reference rows of every side, and ours."""
-    here = world(columns)
+    here = world(name)
     reference = here.train[:REFERENCE]
     return here, reference, Ours(reference[here.names], here.answers(reference), here.accuracy)
 
@@ -353,15 +379,39 @@ def concept(here: World, random: np.random.Generator) -> list[Window]:
     return [Window(here.draw(random, ROWS)) for _ in range(2)] + [Window(drawn(), drifted=True) for _ in range(3)]
 
 
-STREAMS = (
-    stable, small, abrupt, gradual, recurring, seasonal, one_of_fifty, segment, label_shift, concept,
-)  # fmt: skip
-COLUMNS = {"one_of_fifty": 50}
+def weather_stable(here: Weather, random: np.random.Generator) -> list[Window]:
+    """Hours of the January that the model knows others of."""
+    return [Window(here.hours(random, 1, 500)) for _ in range(20)]
+
+
+def weather_season(here: Weather, random: np.random.Generator) -> list[Window]:
+    """It becomes another month."""
+    month = int(random.integers(4, 12))
+    return [Window(here.hours(random, 1, 500)) for _ in range(2)] + [
+        Window(here.hours(random, month, 500), drifted=True) for _ in range(3)
+    ]
+
+
+STREAMS = {
+    "stable": ("ten", 20),
+    "small": ("ten", 20),
+    "abrupt": ("ten", 5),
+    "gradual": ("ten", 12),
+    "recurring": ("ten", 13),
+    "seasonal": ("ten", 16),
+    "one_of_fifty": ("fifty", 5),
+    "segment": ("ten", 5),
+    "label_shift": ("ten", 5),
+    "concept": ("ten", 5),
+    "weather_stable": ("weather", 20),
+    "weather_season": ("weather", 5),
+}
+"""Stream -> its world, and how many windows an episode has."""
 
 
 def play(stream: str, seed: int, *, peers: bool) -> dict[str, list[tuple[bool, bool]]]:
     """Play one episode: of each side, (drifted, alarm) of every window."""
-    here, reference, ours = sides(COLUMNS.get(stream, 10))
+    here, reference, ours = sides(STREAMS[stream][0])
     random = np.random.default_rng([seed, len(stream)])
     windows = globals()[stream](here, random)
     steps = {side: ours.decider() for side in SIDES[:2]}
@@ -415,6 +465,20 @@ class Tally:
         return (self.quiet, per, f"{within:.1%}", f"{any_time:.1%}", delay)
 
 
+def figures_of(tallies: dict[str, dict[str, Tally]]) -> dict[str, float]:
+    """Give the figures of the streams that were played."""
+    figures = {}
+    if "stable" in tallies:
+        for name, side in (("false_retrainings_per_1000", "ours"), ("evidently_false_per_1000", "Evidently preset")):
+            found = tallies["stable"][side]
+            figures[name] = 1000 * found.false / max(found.quiet, 1)
+    if "abrupt" in tallies:
+        for name, side in (("abrupt_found_within_two_windows", "ours"), ("evidently_found", "Evidently preset")):
+            found = tallies["abrupt"][side]
+            figures[name] = found.within_two / max(found.episodes, 1)
+    return figures
+
+
 def main() -> None:
     """Play every stream for every side."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -423,14 +487,16 @@ def main() -> None:
     parser.add_argument("--streams", default="", help="Only these, with commas between them.")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     options = parser.parse_args()
-    wanted = options.streams.split(",") if options.streams else [stream.__name__ for stream in STREAMS]
-    lengths = {"stable": 20, "small": 20, "gradual": 12, "recurring": 13, "seasonal": 16}
+    wanted = options.streams.split(",") if options.streams else list(STREAMS)
+    if not (DATA / "nyc_weather.csv").exists():
+        wanted = [stream for stream in wanted if STREAMS[stream][0] != "weather"]
     goal = QUICK if options.quick else GOAL
     table, tallies = [], {}
     with ProcessPoolExecutor(options.workers) as pool:
         for stream in wanted:
-            episodes = max(goal // lengths.get(stream, 5), 2)
-            with_evidently = episodes if stream not in COLUMNS else max(episodes // 5, 1)
+            home, length = STREAMS[stream]
+            episodes = max(goal // length, 2)
+            with_evidently = max(episodes // 10, 1) if home == "fifty" else episodes  # it takes seconds for each window
             jobs = [pool.submit(play, stream, seed, peers=seed < with_evidently) for seed in range(episodes)]
             found: dict[str, Tally] = defaultdict(Tally)
             for job in jobs:
@@ -442,13 +508,7 @@ def main() -> None:
                     shown = "ours: a column named" if side == "named" else side
                     table.append((stream, shown, *found[side].row()))
             print(f"{stream}: {episodes} episodes", file=sys.stderr)
-    figures = {}
-    for name, side in (("false_retrainings_per_1000", "ours"), ("evidently_false_per_1000", "Evidently preset")):
-        if "stable" in tallies:
-            figures[name] = 1000 * tallies["stable"][side].false / max(tallies["stable"][side].quiet, 1)
-    for name, side in (("abrupt_found_within_two_windows", "ours"), ("evidently_found", "Evidently preset")):
-        if "abrupt" in tallies:
-            figures[name] = tallies["abrupt"][side].within_two / max(tallies["abrupt"][side].episodes, 1)
+    figures = figures_of(tallies)
     header = ("stream", "side", "quiet windows", "false per 1,000", "found within two", "found", "delay, windows")
     show("Detection", header, table, figures, as_json=options.json)
 
