@@ -47,7 +47,7 @@ class MultivariateDrift(Spec):
 class DataDriftCheck(Spec):
     """Features that are distributed otherwise than in the baseline."""
 
-    share: float = Field(default=0.3, gt=0, le=1, description="Share of features that must drift for a breach.")
+    share: float = Field(default=0.1, gt=0, le=1, description="Share of features that must drift for a breach.")
     threshold: float = Field(default=0.1, gt=0, description="Score from which a feature counts as drifted.")
     method: Method | None = Field(
         default=None,

@@ -38,7 +38,8 @@ class PolicySpec(Spec):
     critical: float = Field(
         default=2.0,
         gt=0,
-        description="A breach is critical when it is this many times the limit beyond it: quiet hours do not hold it.",
+        description="A breach is critical when it is this many times the limit beyond it (accuracy below 0.7 where 0.9 "
+        "is asked for; drift alone never is): quiet hours do not hold it.",
     )
     at_once: bool = Field(default=False, description="A critical breach acts at the first check.")
     remind: Duration = Field(

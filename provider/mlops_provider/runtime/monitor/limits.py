@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 Rule = dict[str, Any]
 """A rule's result as the report has it (verdicts.RuleResult in JSON)."""
 
+_DRIFT = ("data_drift", "prediction_drift", "multivariate_drift")
 _EQUAL = 1e-12
 """What differs by less is equal, as in gates."""
 
@@ -19,12 +20,13 @@ def overshoot(rule: Mapping[str, Any]) -> float:
     """Give by how many times its room a rule's value is beyond the limit; 0 where it holds or has no value.
 
     The room is the limit itself, and for a value that may not fall below a limit between 0 and 1 what is left
-    above it: accuracy 0.7 where 0.9 is asked for is two times the 0.1 that it might have been wrong in.
+    above it: accuracy 0.7 where 0.9 is asked for is two times the 0.1 that it might have been wrong in. Of drift it
+    is what is left above the limit, too: columns that moved are no proof that answers are wrong.
     """
     value, limit = rule.get("value"), rule.get("threshold")
     if rule["result"] != "failed" or value is None or limit is None:
         return 0.0
-    room = _room(limit, falls=value < limit)
+    room = _room(limit, falls=value < limit or rule["rule"].startswith(_DRIFT))
     return abs(value - limit) / room if room else math.inf
 
 

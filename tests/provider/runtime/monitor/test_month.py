@@ -213,10 +213,10 @@ def test_a_month_of_hours_leads_to_exactly_these_decisions(tmp_path, seasons):
     ]
     assert len(decisions) == 720
     assert Counter(one["decided_by"]["rule"] for one in decisions) == {
-        "holds": 531,
+        "holds": 527,
         "not_judged": 90,
         "silenced": 5,
-        "waiting": 4,
+        "waiting": 8,  # one odd hour, the begin of three drifts, and four that are chance: 1 in 100 checks may be
         "breaches": 3,
         "standing": 87,
     }

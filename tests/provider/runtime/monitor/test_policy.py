@@ -160,10 +160,11 @@ def test_a_critical_breach_goes_through_quiet_hours_and_may_act_at_once():
     )
     assert [player.check(rule(0.5)).actions for _ in range(4)] == [(), (), (), ("notify",)]
 
-    worse = Player(policy).check(rule(0.95))
+    worse = Player(policy).check(rule(0.95, name="error_rate <= 0.3"))
     assert (worse.severity, worse.actions) == ("critical", ("notify", "retrain"))
     assert worse.decided_by["rule"] == "at_once"
     assert worse.decided_by["beyond"] == pytest.approx(2.167)
+    assert Player(policy).check(rule(0.95, limit=0.1)).severity == "warning", "drift alone is no emergency"
 
 
 def test_quiet_hours_follow_the_clocks_of_their_time_zone():
