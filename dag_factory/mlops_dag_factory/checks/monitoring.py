@@ -52,7 +52,7 @@ def _needing(checks: ChecksSpec) -> Iterator[str]:
 def check_service_names(scope: Scope) -> Iterator[Finding]:
     """Yield names in conditions on the service that nothing measures."""
     monitor = scope.workflow.monitor
-    if monitor is None or "monitor" in scope.broken:
+    if monitor is None or not scope.broken.isdisjoint({"monitor", "monitor.service"}):
         return
     source = monitor.service
     known = [*LOGGED, *SERVERS, *((*QUERIES, *source.metrics) if source and source.prometheus else ())]
