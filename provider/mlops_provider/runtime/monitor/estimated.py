@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import MlopsError
 from mlops_provider.runtime.monitor.estimate import SURE, Scored, estimable, estimate
-from mlops_provider.runtime.monitor.estimate_history import Point, calibrator_of, errors_of, look_back
+from mlops_provider.runtime.monitor.estimate_history import CALIBRATION_ROWS, Point, calibrator_of, errors_of, look_back
 from mlops_provider.runtime.monitor.log_answers import answers_of, measured_by_log
 from mlops_provider.runtime.predictions import Stretch, read_window
 
@@ -88,18 +88,19 @@ def _estimated(look: Look, reference: Reference) -> Estimated:
     least = look.config.policy.minimum_rows
     if len(rows) < least:
         return Estimated(why=f"{len(rows)} predictions have a probability between 0 and 1, {least} are needed")
-    try:
-        evaluated = _evaluated(look, reference)
-        lost = ""
-    except MlopsError as err:
-        evaluated, lost = None, f" ({err.message})"
     earlier = _earlier(look, rows)
     answers = answers_of(signature, earlier)
     past = Scored.of(signature, answers.predicted, earlier["probability"].to_numpy(), answers.truth)
+    evaluated, lost = None, ""
+    if len(past) < CALIBRATION_ROWS:  # else there is no need to load the model
+        try:
+            evaluated = _evaluated(look, reference)
+        except MlopsError as err:
+            lost = f" ({err.message})"
     calibrator, what = calibrator_of(past, evaluated)
     if calibrator is None:
-        why = f"there are no labelled rows to calibrate on: neither of an evaluation{lost} nor 500 of the log"
-        return Estimated(why=why)
+        either = f"neither of an evaluation{lost} nor {CALIBRATION_ROWS} of the log"
+        return Estimated(why=f"there are no labelled rows to calibrate on: {either}")
     points = look_back(signature, past, answers, _moments(earlier), evaluated, names, rows=max(least, 200))
     errors = errors_of(points)
     predicted = answers_of(signature, rows.assign(truth=rows["prediction"])).predicted
