@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from mlops_dag_factory.cli.main import mlops
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.domain_classifier import tell_frames_apart, tell_texts_apart
-from mlops_provider.runtime.evaluation.evidently_page import DRIFT, EVIDENTLY_ROWS, Drawing
 
 
 def rule(outcome, name):
@@ -122,20 +123,23 @@ def test_notes_are_texts_and_can_be_told_apart_by_embeddings(shop):
     assert report(shop, embedded)["scores"]["note"] > 0.95
 
 
-def test_evidentlys_page_and_its_json_show_the_scores_of_all_rows(shop):
+def test_evidently_shows_and_tests_the_scores_of_all_rows(shop, tmp_path):
     shop.log(pd.concat([shop.rows.assign(price=shop.rows["price"] + 20)] * 4))
     _, outcome, _ = shop.look(checks={"data_drift": {}, "prediction_drift": {}})
+    output = tmp_path / "numbers.json"
 
-    drawing = Drawing(DRIFT, (shop.report(outcome) / EVIDENTLY_ROWS).read_bytes())
-    page, numbers = drawing.wait().decode(), json.loads(drawing.numbers())
-    drawing.close()
+    wanted = ["--phase", "check", "--page", "evidently.json", "--output", str(output)]
+    command = ["runs", "evidently", "flow", "monitor__1", *wanted, "--store", shop.bench.store.url]
+    done = CliRunner().invoke(mlops, command)
 
+    assert done.exit_code == 0, done.output
+    numbers = json.loads(output.read_text())
     scores = report(shop, outcome)["scores"]
     shown = {metric["config"]["column"]: metric["value"] for metric in numbers["metrics"]}
     assert {name: shown[name] for name in scores} == pytest.approx(scores)
-    failed = {test["name"] for test in numbers["tests"] if "FAIL" in str(test["status"])}
-    assert "Value Drift for column price" in failed
-    assert f"Wasserstein distance (normed), of all {len(shop.rows) * 4:,} rows" in page
+    failed = {test["name"]: test["description"] for test in numbers["tests"] if "FAIL" in str(test["status"])}
+    said = failed["Value Drift for column price"]
+    assert f"Wasserstein distance (normed), of all {len(shop.rows) * 4:,} rows" in said
 
 
 def test_too_few_rows_and_odd_embeddings_say_so():
