@@ -12,11 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+SMALL = 0.001
+"""Below it a figure is given by three digits, not by four places."""
+
+
 def show(
     title: str, header: Sequence[str], rows: Sequence[Sequence[object]], figures: Mapping[str, float], *, as_json: bool
 ) -> None:
     """Print the table and the figures, or the figures as JSON."""
-    rounded = {name: round(value, 4) for name, value in figures.items()}
+    rounded = {
+        name: round(value, 4) if abs(value) >= SMALL else float(f"{value:.3g}") for name, value in figures.items()
+    }
     if as_json:
         print(json.dumps({"figures": rounded}))
         return
