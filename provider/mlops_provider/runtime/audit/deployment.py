@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.runtime.audit.trail import Flaws, Link
@@ -51,7 +52,7 @@ def served_when(store: Store, model: ModelRef) -> Link:
     for service in list_service_names(store):
         states, wrong = sound_history(store, *service)
         flaws.damaged += [f"{'/'.join(service)}, {each}" for each in wrong]
-        for state, after in zip(states, [*states[1:], None], strict=True):
+        for state, after in zip_longest(states, states[1:]):
             found = state.named().get(model.version)
             if found is not None and found.model.digest == model.digest:
                 ended = after.change.at if after and after.change else ""
@@ -59,7 +60,8 @@ def served_when(store: Store, model: ModelRef) -> Link:
     if not periods and not flaws.damaged:
         return Link(name="deployment", state="none", says="No service has ever named it.")
     now = sorted({each["service"] for each in periods if not each["until"] and each["weight"]})
-    says = f"Named in {len(periods)} states of services; it answers now in: {', '.join(now) or 'none'}."
+    count = "1 state" if len(periods) == 1 else f"{len(periods)} states"
+    says = f"Named in {count} of services; it answers now in: {', '.join(now) or 'none'}."
     return flaws.link("deployment", says, {"periods": periods})
 
 

@@ -49,7 +49,7 @@ def monitored(store: Store, row: LoggedRow) -> Link:
     if not found and not flaws.missing and not flaws.damaged:
         return Link(name="monitor", state="none", says="No window of the monitor reaches over this moment.")
     breaches = sum(each["status"] == "blocked" for each in found)
-    says = f"In {len(found)} windows of the monitor; {breaches} of them were a breach."
+    says = f"Windows of the monitor that reach over it: {len(found)}; breaches among them: {breaches}."
     return flaws.link("monitor", says, {"decisions": found})
 
 
@@ -73,7 +73,7 @@ def incidents(store: Store, workflow: str, environment: str, since: datetime, la
     events = sorted([*acted, *undone], key=lambda each: str(each["at"]))
     if not events:
         return Link(name="incidents", state="none", says="Nothing was done about it since.")
-    return Link(name="incidents", says=f"{len(events)} since that moment.", data={"events": events})
+    return Link(name="incidents", says=f"Actions since that moment: {len(events)}.", data={"events": events})
 
 
 def _since(store: Store, workflow: str, environment: str, moment: datetime) -> list[dict[str, Any]]:
