@@ -15,6 +15,13 @@ LABELS = {"source": "labels", "column": "target"}
 GATE = {"performance": ["accuracy >= 0.9"]}
 
 
+@pytest.fixture
+def digits(bench, watched):
+    """The same service with a model that is fitted at once."""
+    bench.tracking_uri = ""
+    return watched("sklearn:digits", "sklearn.discriminant_analysis.LinearDiscriminantAnalysis")
+
+
 def labelled(service, outcome):
     """Give the rows that performance is judged on."""
     ref = outcome.outputs.get("due")
