@@ -92,10 +92,11 @@ class World:
         """Give what the model answers."""
         return self.model.predict(frame[self.names])
 
-    def costly(self, random: np.random.Generator, among: list[str] | None = None) -> dict[str, float]:
-        """Draw a direction and the size at which the fitted model loses COST of its accuracy there."""
+    def costly(self, random: np.random.Generator, one_of: list[str] | None = None) -> dict[str, float]:
+        """Draw a direction, or one column, and the size at which the fitted model loses COST of its accuracy there."""
         while True:
-            some = among or list(random.choice(self.names, random.integers(1, self.columns + 1), replace=False))
+            number = 1 if one_of else random.integers(1, self.columns + 1)
+            some = random.choice(one_of or self.names, number, replace=False).tolist()
             direction = {name: float(random.choice([-1.0, 1.0])) for name in some}
             seed = int(random.integers(2**31))
 
@@ -313,11 +314,11 @@ def abrupt(here: World, random: np.random.Generator) -> list[Window]:
 
 
 def gradual(here: World, random: np.random.Generator) -> list[Window]:
-    """It comes over ten windows; what counts as drifted costs 2 points or more."""
+    """It comes over ten windows to the size that costs 2 points; the delay counts from its first step."""
     shift = here.costly(random)
-    steps = [*np.linspace(0, 1, 10)[:-1], 1.0, 1.2, 1.4]
+    steps = [0.0, *np.linspace(0, 1, 11)]
     return [
-        Window(here.draw(random, ROWS, {n: s * step for n, s in shift.items()}), drifted=step >= 1) for step in steps
+        Window(here.draw(random, ROWS, {n: s * step for n, s in shift.items()}), drifted=step > 0) for step in steps
     ]
 
 
@@ -340,7 +341,7 @@ def seasonal(here: World, random: np.random.Generator) -> list[Window]:
 
 def one_of_fifty(here: World, random: np.random.Generator) -> list[Window]:
     """One of fifty columns, of those that matter, moves by the size that costs 2 points."""
-    shift = here.costly(random, [str(random.choice(here.numbers[:6]))])
+    shift = here.costly(random, here.numbers[:6])
     return [Window(here.draw(random, ROWS)) for _ in range(2)] + [
         Window(here.draw(random, ROWS, shift), drifted=True) for _ in range(3)
     ]
