@@ -42,6 +42,9 @@ def tell_frames_apart(before: pd.DataFrame, after: pd.DataFrame, numeric: frozen
     from sklearn.ensemble import RandomForestClassifier
 
     sides = _spread(before, most), _spread(after, most)
+    if not len(before.columns):
+        raise DataError("no column is there to tell two sides apart by")
+    _require_rows(*map(len, sides))
     columns = [
         _numbers(sides[0][name], sides[1][name]) if name in numeric else _codes(sides[0][name], sides[1][name])
         for name in before.columns
@@ -59,6 +62,7 @@ def tell_texts_apart(before: list[str], after: list[str], embed: Any = None) -> 
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.linear_model import LogisticRegression
 
+    _require_rows(len(before), len(after))
     if embed is None:
         inputs: Any = HashingVectorizer(n_features=_HASHES, ngram_range=(1, 2)).transform([*before, *after])
     else:
@@ -79,14 +83,17 @@ def _cross_validated(model: Any, inputs: Any, before: int, after: int) -> tuple[
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold
 
-    if min(before, after) < LEAST_ROWS:
-        raise DataError(f"{min(before, after)} rows are too few to tell two sides apart, {LEAST_ROWS} are needed")
     truth = np.repeat([0, 1], [before, after])
     chances, models = np.zeros(len(truth)), []
     for learn, judge in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(truth, truth):
         models.append(clone(model).fit(inputs[learn], truth[learn]))
         chances[judge] = models[-1].predict_proba(inputs[judge])[:, 1]
     return float(roc_auc_score(truth, chances)), models, len(truth)
+
+
+def _require_rows(before: int, after: int) -> None:
+    if min(before, after) < LEAST_ROWS:
+        raise DataError(f"{min(before, after)} rows are too few to tell two sides apart, {LEAST_ROWS} are needed")
 
 
 def _numbers(before: pd.Series[Any], after: pd.Series[Any]) -> Array:

@@ -56,11 +56,11 @@ def score_embeddings(look: Look, check: DataDriftCheck, compared: Comparison) ->
         embed: Any = None
         if column.embedding != "hashing":
             embed = import_allowed(column.embedding, look.context.allowed_imports)
-        sides = (look.baseline[name], look.answered[f"{FEATURE_PREFIX}{name}"])
-        before, after = (side.dropna().astype(str).head(_MOST_TEXTS).tolist() for side in sides)
+        sides = (look.baseline.get(name), look.answered.get(f"{FEATURE_PREFIX}{name}"))
+        before, after = ([] if side is None else side.dropna().astype(str).head(_MOST_TEXTS).tolist() for side in sides)
         try:
             told = tell_texts_apart(before, after, embed)
-        except DataError as err:
+        except Exception as err:  # noqa: BLE001 (the workflow's own function may raise anything; the others are judged)
             del compared.scores[name]
             compared.bad[name] = f"cannot be scored: {err}"
             continue
@@ -79,5 +79,8 @@ def _names(look: Look, check: MultivariateDrift) -> list[str]:
     return [
         name
         for name in check.columns or features
-        if name in look.baseline and name in look.profiles and look.baseline_profiles[name].kind not in {"time", "text"}
+        if name in look.baseline
+        and name in look.profiles
+        and f"{FEATURE_PREFIX}{name}" in look.answered
+        and look.baseline_profiles[name].kind not in {"time", "text"}
     ]

@@ -146,6 +146,8 @@ def test_too_few_rows_and_odd_embeddings_say_so():
     frame = pd.DataFrame({"x": np.arange(40.0)})
     with pytest.raises(DataError, match="10 rows are too few"):
         tell_frames_apart(frame, frame.head(10), frozenset({"x"}), 100)
+    with pytest.raises(DataError, match="no column is there"):
+        tell_frames_apart(frame[[]], frame[[]], frozenset(), 100)
     with pytest.raises(DataError, match="the embedding of 80 texts has the shape"):
         tell_texts_apart(["a"] * 40, ["b"] * 40, lambda texts: np.zeros(len(texts)))
 
