@@ -231,14 +231,16 @@ def real_prometheus(live, tmp_path_factory):
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 60
     ready = "count(count_over_time(mlops_requests_in_flight[1m]) > 3)"
-    while ask({"url": url}, ready, time.time())[0] is None:
-        if time.monotonic() > deadline:
-            pytest.fail((folder / "log").read_text()[-2000:])
-        live.flow.ask(2)
-        time.sleep(0.3)
-    yield url
-    process.terminate()
-    process.wait(30)
+    try:
+        while ask({"url": url}, ready, time.time())[0] is None:
+            if time.monotonic() > deadline:
+                pytest.fail((folder / "log").read_text()[-2000:])
+            live.flow.ask(2)
+            time.sleep(0.3)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_the_real_prometheus_knows_every_name_that_we_ask_it_for(live, real_prometheus):
