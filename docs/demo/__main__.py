@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,7 @@ def main() -> int:
     home.create()
     for name in ("camera", "breast_cancer"):
         home.add(ROOT / "dags" / "workflows" / f"{name}.yaml")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever ends it ends what it started
     airflow, server = LocalAirflow(home), LocalServer(home)
     story: Story | None = None
     started = time.monotonic()
