@@ -77,8 +77,9 @@ class Store:
         self.scratch_root = (
             Path(self.url) / ".scratch" if self.local else Path(tempfile.gettempdir()) / "mlops" / "scratch"
         )
+        cache = self.scratch_root.with_name("cache") / hashlib.sha256(self.url.encode()).hexdigest()[:16]
         self.files: LocalFiles | RemoteFiles = (
-            LocalFiles(Path(self.url)) if self.local else RemoteFiles(self.url, self.scratch_root.with_name("cache"))
+            LocalFiles(Path(self.url)) if self.local else RemoteFiles(self.url, cache)
         )
 
     def clean_scratch(self, older_than: float) -> int:
