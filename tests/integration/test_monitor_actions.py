@@ -89,7 +89,7 @@ def test_the_retraining_knows_why_and_since_when(airflow, breached):
     [event] = airflow.triggering_events("alarm", runs[0]["dag_run_id"])
 
     assert event["extra"]["window"].startswith("/")
-    assert any("sepal length (cm) moved by" in said for said in event["extra"]["causes"])
+    assert any("(cm) moved by" in said for said in event["extra"]["causes"])
 
 
 def test_people_are_told_once_each_with_the_cause_and_a_link_that_opens(airflow, breached, mailbox):
