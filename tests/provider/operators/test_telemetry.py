@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as collector
 
 from mlops_dag_factory.local.home import LocalHome, inherited_environment
 from mlops_provider.operators.telemetry import METRICS
@@ -81,7 +82,6 @@ def run_both(folder, metrics):
 @pytest.fixture(scope="module")
 def packets(tmp_path_factory):
     """Give what a StatsD server got."""
-    pytest.importorskip("statsd", reason="Airflow sends no StatsD without the package statsd")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -102,7 +102,6 @@ def packets(tmp_path_factory):
 @pytest.fixture(scope="module")
 def points(tmp_path_factory):
     """Give what an OpenTelemetry collector got: (name, the tags' values in the order of METRICS) -> the last value."""
-    collector = pytest.importorskip("opentelemetry.proto.collector.metrics.v1.metrics_service_pb2")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
     server.requests = []
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -215,7 +216,7 @@ def real_prometheus(live, tmp_path_factory):
     """Start the real Prometheus, which scrapes the server; where it is not installed, nothing is proven."""
     program = shutil.which("prometheus")
     if program is None:
-        pytest.skip("Prometheus is not installed")
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("Prometheus is not installed")
     folder = tmp_path_factory.mktemp("prometheus")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
