@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 from click.testing import CliRunner
@@ -132,7 +131,7 @@ def test_the_help_lists_every_command():
     assert all(f"  {name}" in output for name in COMMANDS)
 
 
-def test_validate_answers_in_half_a_second_without_airflow_and_pandas(files):
+def test_validate_needs_neither_airflow_nor_what_computes(files):
     program = (
         "import sys\n"
         "from mlops_dag_factory.cli.main import mlops\n"
@@ -141,16 +140,12 @@ def test_validate_answers_in_half_a_second_without_airflow_and_pandas(files):
         "print(','.join(sorted(name for name in sys.modules if '.' not in name)))"
     )
     command = [sys.executable, "-c", program]
-    modules, seconds = set(), []
-    for _ in range(5):
-        started = time.monotonic()
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        seconds.append(time.monotonic() - started)
-        modules = set(output.splitlines()[-1].split(","))
 
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    modules = set(output.splitlines()[-1].split(","))
     assert "pydantic" in modules
-    assert not modules & {"airflow", "pandas", "numpy", "sklearn", "mlflow", "rich"}
-    assert min(seconds) < 0.5
+    assert not modules & {"airflow", "pandas", "numpy", "sklearn", "mlflow", "rich", "duckdb", "pyarrow"}
 
 
 def test_the_module_is_a_program_too(files):
