@@ -10,20 +10,23 @@ from tests.label_server import LabelServer
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
-AIRFLOW = "tests/integration/"
+AIRFLOW, PAGES = "tests/integration/", "tests/test_docs.py"
 
 
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(AIRFLOW))
+    items.sort(key=lambda item: not item.nodeid.startswith((AIRFLOW, PAGES)))
 
 
 class OneAirflowAtATime(LoadScopeScheduling):
-    """Keeps the tests of a file on one worker, and all that start an Airflow on one: two at once are slow and flaky."""
+    """Keeps the tests of a file on one worker, and all that start an Airflow on one: two at once are slow and flaky.
+
+    The pages of the documentation share nothing and take a minute each: whoever is free takes the next.
+    """
 
     def _split_scope(self, nodeid):
         file = nodeid.partition("::")[0]
-        return AIRFLOW if file.startswith(AIRFLOW) else file
+        return AIRFLOW if file.startswith(AIRFLOW) else nodeid if file == PAGES else file
 
 
 @pytest.hookimpl(optionalhook=True)

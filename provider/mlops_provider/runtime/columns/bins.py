@@ -84,8 +84,10 @@ class Bins:
             for at in range(first, min(first + 2, len(self.low))):  # an edge may be the place
                 if point[at]:
                     share = float(mean[at] < place - 1e-9 * width[at])
+                elif place <= self.low[at]:
+                    share = 0.0
                 else:
-                    share = min(max((place - self.low[at]) / width[at], 0.0), 1.0) if width[at] else 0.0
+                    share = float((min(place, self.high[at]) - self.low[at]) / width[at])
                 found[row] += share * self.counts[at]
         return found
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -109,6 +109,8 @@ def test_the_distance_of_any_two_shapes_is_scipys(profiled):
 
 @settings(max_examples=40, deadline=None)
 @given(first=numbers, second=numbers)
+@example(first=[-1.0, 0.0], second=[-1.0, 2.2e-313])
+@example(first=[0.0, 2.2e-313], second=[-1.0, 0.0])
 def test_numbers_are_no_distance_from_themselves_and_the_same_distance_both_ways(profiled, first, second):
     one = profiled(pd.Series(first))
     two = profiled(pd.Series(second), like=one)
