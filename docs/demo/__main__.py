@@ -25,6 +25,7 @@ from mlops_dag_factory.local.server import LocalServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PIDS = "running"
+PROGRAM = Path(sys.executable).with_name("mlops")
 
 
 def still_running(file: Path) -> str:
@@ -84,8 +85,10 @@ def main() -> int:
         groups = f"-{airflow.group.process.pid} -{server.group.process.pid}"
         (home.root / PIDS).write_text(groups)
         console.print(f"Stop both with: kill -- {groups}")
-    console.print(f"Records      {home.store}/{DAG}/runs      mlops runs list --store {home.store}")
-    console.print(f"Reports      {home.store}/{DAG}/reports")
+    console.print(f"Records      {home.store}/{DAG}/runs", soft_wrap=True)
+    console.print(f"             {PROGRAM} runs list --store {home.store}", soft_wrap=True)
+    console.print(f"             {PROGRAM} monitor explain {DAG} --store {home.store}", soft_wrap=True)
+    console.print(f"Reports      {home.store}/{DAG}/reports", soft_wrap=True)
     return 0 if happened else 1
 
 

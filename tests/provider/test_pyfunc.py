@@ -71,9 +71,10 @@ def test_a_model_of_mlflow_is_judged_and_served_like_any_other(bench, parts, bay
     assert [need for need in needs if need.startswith("mlflow")]
 
 
-def test_the_registry_of_another_team_is_a_source(bench, parts):
+def test_the_registry_of_another_team_is_a_source(bench, parts, tmp_path):
     mlflow.set_tracking_uri(bench.tracking_uri)
-    with mlflow.start_run():
+    theirs = mlflow.create_experiment("theirs", artifact_location=(tmp_path / "artifacts").as_uri())
+    with mlflow.start_run(experiment_id=theirs):
         mlflow.pyfunc.log_model(name="rule", python_model=Rule(), registered_model_name="rule")
 
     ref = fetched(bench, parts, "models:/rule/1")
