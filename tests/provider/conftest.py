@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import cache
+from pathlib import Path
+
 import pytest
 
 from mlops_dag_factory.spec import IngestSpec, RegisterSpec, SplitSpec, TrainSpec
@@ -10,11 +14,23 @@ from mlops_provider.runtime.phase import run_phase
 from mlops_provider.store.store import Store
 
 
+@cache
+def empty_registry():
+    """Give the bytes of a registry in which nothing is yet: making one takes longer than most tests."""
+    from mlops_provider.runtime.tracking import client
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "mlflow.db")
+        client(f"sqlite:///{file}")
+        return file.read_bytes()
+
+
 class Bench:
     """Runs phases in a store of their own."""
 
     def __init__(self, root):
         self.root = root
+        (root / "mlflow.db").write_bytes(empty_registry())
         self.store = Store(root / "store")
         self.tracking_uri = f"sqlite:///{root / 'mlflow.db'}"
 
