@@ -16,9 +16,9 @@ from mlops_provider.runtime.aliases import actor_of, mirror_aliases
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.targets.rollout import follow_record
 from mlops_provider.store import promotions
-from mlops_provider.store.chain import Chain, Entry
 from mlops_provider.store.model_versions import home_of, registered_name
 from mlops_provider.store.rollbacks import PREVIOUS, require_whole, rollback_target
+from mlops_provider.store.service_chain import note_change
 from mlops_provider.store.service_reports import wait_until_ready
 from mlops_provider.store.services import Change, now, roll_back, service_history
 from mlops_provider.store.standing import Actor, Holder, read_standing
@@ -95,7 +95,7 @@ def take_back(store: Store, workflow: str, environment: str, *, to: str, actor: 
     if live is None:
         raise RollbackRefusedError(f"{service.name} has no version that is live")
     left = before[-1].primary if before else None
-    _note(store, service, left, live, actor)
+    note_change(store, service, actor, "rolled_back", {"version": live.version, "from": left.version if left else None})
     return RolledBack(service=service, left=left, live=live, name=_move_champion(store, service, left, actor))
 
 
@@ -167,30 +167,3 @@ def _move_champion(store: Store, service: Service, left: ServedVersion | None, a
         return ""  # the champion is another service's
     promotions.roll_back(store, home, name, Holder.of(store, replace(live.model, name=name), actor), actor)
     return name
-
-
-def _note(store: Store, service: Service, left: ServedVersion | None, live: ServedVersion, actor: Actor) -> None:
-    """Record the rollback in the chain of the service's workflow, once."""
-    note_rollback(store, service, actor, {"version": live.version, "from": left.version if left else None})
-
-
-def note_rollback(store: Store, service: Service, actor: Actor, payload: dict[str, object]) -> None:
-    """Record in the audit chain that a service went back, once for each revision."""
-    subject = f"service/{service.environment}"
-    content = {**payload, "revision": service.revision, "identity": actor.identity}
-
-    def decide(latest: Entry | None) -> Entry | None:
-        if latest is not None and latest.payload.get("revision", 0) >= service.revision:
-            return None
-        return Entry(
-            kind="rolled_back",
-            subject=subject,
-            workflow=actor.workflow,
-            by=actor.by,
-            run=actor.run,
-            at=now(),
-            reason=actor.reason,
-            payload=content,
-        )
-
-    Chain(store, service.workflow).append(subject, decide)

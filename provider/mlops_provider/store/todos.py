@@ -6,7 +6,13 @@ import hashlib
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.exceptions import DecisionClosedError, DecisionForbiddenError, DecisionIncompleteError, MlopsError
+from mlops_provider.exceptions import (
+    ConflictError,
+    DecisionClosedError,
+    DecisionForbiddenError,
+    DecisionIncompleteError,
+    MlopsError,
+)
 from mlops_provider.store.chain import Chain, Entry
 from mlops_provider.store.documents import read_document, write_document
 from mlops_provider.store.standing import now
@@ -14,6 +20,9 @@ from mlops_provider.store.standing import now
 if TYPE_CHECKING:
     from mlops_provider.store.standing import Actor
     from mlops_provider.store.store import Store
+
+_OPENED = 1
+"""The revision in which a to-do is open; ticking it off is the second and last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +74,9 @@ def open_todo(store: Store, todo: Todo) -> Todo:
 def list_todos(store: Store, workflow: str = "") -> list[Todo]:
     """Give the to-dos of a workflow, or of all: the open ones first, then the latest first."""
     workflows = [workflow] if workflow else store.files.list("")
-    found = [
-        Todo.of(read_document(store, _key(name, each)).data)
-        for name in workflows
-        for each in store.files.list(f"{name}/todos")
-    ]
+    keys = [_key(name, each) for name in workflows for each in store.files.list(f"{name}/todos")]
+    documents = [read_document(store, key) for key in keys]
+    found = [Todo.of(document.data) for document in documents if document.revision]  # 0: who opened it died before
     latest = sorted(found, key=lambda todo: todo.opened_at, reverse=True)
     return sorted(latest, key=lambda todo: not todo.open)
 
@@ -80,21 +87,25 @@ def tick_off(store: Store, workflow: str, which: str, actor: Actor) -> Todo:
     `which` is its id or the beginning of it. DecisionForbiddenError for somebody whose it is not,
     DecisionClosedError where somebody was first, DecisionIncompleteError without a note.
     """
-    names = [name for name in store.files.list(f"{workflow}/todos") if which and name.startswith(which)]
-    if len(names) != 1:
-        open_ones = ", ".join(todo.id for todo in list_todos(store, workflow) if todo.open) or "none"
-        word = "several to-dos begin" if names else "no to-do begins"
+    todos = list_todos(store, workflow)
+    found = [todo for todo in todos if which and todo.id.startswith(which)]
+    if len(found) != 1:
+        open_ones = ", ".join(todo.id for todo in todos if todo.open) or "none"
+        word = "several to-dos begin" if found else "no to-do begins"
         raise MlopsError(f"{workflow}: {word} with '{which}'", hint=f"open: {open_ones}")
-    document = read_document(store, _key(workflow, names[0]))
-    todo = Todo.of(document.data)
+    [todo] = found
     if not actor.reason.strip():
         raise DecisionIncompleteError("a to-do is ticked off with a note", hint="say what was found or done")
     if todo.users and actor.by not in todo.users:
         raise DecisionForbiddenError(f"{actor.by} may not tick off {todo.id}", hint=f"whose it is: {_whose(todo)}")
     if todo.open:
-        todo = replace(todo, done_by=actor.by, done_at=now(), note=actor.reason.strip())
-        write_document(store, document.key, asdict(todo), after=document.revision)
-    elif (todo.done_by, todo.note) != (actor.by, actor.reason.strip()):
+        ticked = replace(todo, done_by=actor.by, done_at=now(), note=actor.reason.strip())
+        try:
+            write_document(store, _key(workflow, todo.id), asdict(ticked), after=_OPENED)
+            todo = ticked
+        except ConflictError:  # somebody was first, this moment
+            todo = Todo.of(read_document(store, _key(workflow, todo.id)).data)
+    if (todo.done_by, todo.note) != (actor.by, actor.reason.strip()):
         at = todo.done_at[:16].replace("T", " ")
         raise DecisionClosedError(f"{todo.done_by} has ticked off {todo.id} at {at} UTC: {todo.note}")
     _note(store, todo)

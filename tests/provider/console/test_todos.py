@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,9 @@ from airflow.api_fastapi.app import create_auth_manager, init_auth_manager
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi.testclient import TestClient
 
+from mlops_provider.store import todos
+from mlops_provider.store.chain import Chain
+from mlops_provider.store.standing import Actor
 from mlops_provider.store.store import Store
 from mlops_provider.store.todos import Todo, list_todos, open_todo, todo_id
 
@@ -31,14 +35,14 @@ def app(store):
 @pytest.fixture
 def client(app, monkeypatch):
     """A client who is olga, may read the workflow `rain`, and has the right to answer."""
-    from mlops_provider.console import todos
+    from mlops_provider.console import todos as routes
 
     user = SimpleNamespace(get_name=lambda: "olga", get_id=lambda: "1")
-    [may_tick] = [route.dependencies[0].dependency for route in todos.router.routes if "POST" in route.methods]
+    [may_tick] = [route.dependencies[0].dependency for route in routes.router.routes if "POST" in route.methods]
     monkeypatch.setitem(app.dependency_overrides, get_user, lambda: user)
     monkeypatch.setitem(app.dependency_overrides, may_tick, lambda: None)
     manager = SimpleNamespace(get_authorized_dag_ids=lambda user: {"rain"})
-    monkeypatch.setattr(todos, "get_auth_manager", lambda: manager)
+    monkeypatch.setattr(routes, "get_auth_manager", lambda: manager)
     return TestClient(app)
 
 
@@ -105,3 +109,29 @@ def test_what_is_done_or_not_there_is_refused(client, store):
     assert client.post(f"/dags/rain/todos/{todo.id}", json=["x"]).status_code == 422
     foreign = {"sec-fetch-site": "cross-site"}
     assert client.post(f"/dags/rain/todos/{todo.id}", json={"note": "x"}, headers=foreign).status_code == 403
+
+
+def test_of_two_who_tick_off_at_once_the_second_hears_who_was_first(client, store, monkeypatch):
+    todo = opened(store, users=())
+    ana = Actor(workflow="rain", identity="x", run="", by="ana", reason="was quicker")
+    listed = todos.list_todos
+
+    def late(*names):
+        found = listed(*names)
+        monkeypatch.setattr(todos, "list_todos", listed)
+        todos.tick_off(store, "rain", todo.id, ana)  # between olga's look and her answer
+        return found
+
+    monkeypatch.setattr(todos, "list_todos", late)
+    refused = client.post(f"/dags/rain/todos/{todo.id}", json={"note": "mine"})
+
+    assert (refused.status_code, "ana has ticked off" in refused.text) == (409, True)
+    assert [entry.by for entry in Chain(store, "rain").entries()] == ["ana"]
+
+
+def test_a_to_do_whose_opening_was_cut_short_hides_no_other(client, store):
+    todo = opened(store)
+    (Path(store.url) / "rain" / "todos" / "0123456789").mkdir()
+
+    assert [each["id"] for each in client.get("/todos").json()] == [todo.id]
+    assert client.post("/dags/rain/todos/0123", json={"note": "x"}).status_code == 404

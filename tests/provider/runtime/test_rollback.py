@@ -164,7 +164,7 @@ from mlops_provider.runtime import rollback
 from mlops_provider.store import promotions
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
-if sys.argv[1] == "before the chain": rollback.note_rollback = die
+if sys.argv[1] == "before the chain": rollback.note_change = die
 if sys.argv[1] == "before the champion": promotions.roll_back = die
 if sys.argv[1] == "before the alias": rollback.mirror_aliases = die
 mlops(sys.argv[2:])

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import RollbackRefusedError
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
-from mlops_provider.runtime.monitor.decided import decided, monitor_actor
+from mlops_provider.runtime.monitor.decided import decided, monitor_actor, moved_on
 from mlops_provider.runtime.rollback import follow, mirrored, take_back
+from mlops_provider.store.rollbacks import rollback_target
+from mlops_provider.store.rollouts import find_change
 from mlops_provider.store.services import service_history
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_provider.store.services import Service
 
@@ -23,19 +27,17 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:  #
     """Fall back once per decision.
 
     Where the version that was judged is not live any more, nothing is done. RollbackRefusedError where there is no
-    version to go to, or a fallback led to the version that is live: further back a person decides.
+    version to go to, it is the one that breached, or a fallback led to the version that is live: further back a person
+    decides.
     """
     store, environment = context.store(), config.environment
     decision = decided(config, context)
     states = service_history(store, context.workflow, environment)
-    if not any(_id(state) == context.identity for state in states):
-        judged = decision["version"]
-        live = states[-1].primary if states else None
-        if live is None or (judged and live.version != judged):
-            now = f"version {live.version} is live" if live else "the service is stopped"
-            why = f"Version {judged} was judged, but {now} already: nothing is done."
-            return Outcome(summary=why, details={"name": "", "version": live.version if live else "", "left": None})
+    if find_change(states, context.identity) is None:
+        if why := moved_on(states, decision["version"]):
+            return Outcome(summary=why, details={"name": "", "version": _live(states), "left": None})
         _refuse_second(states)
+        _refuse_same(states, config.fallback)
     actor = monitor_actor(context, decision)
     done = take_back(store, context.workflow, environment, to=config.fallback, actor=actor)
     said = [done.sentence(), *mirrored(context, done.name)]
@@ -52,19 +54,34 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:  #
     return Outcome(summary=" ".join([*said, servers]), details=details)
 
 
-def _refuse_second(states: list[Service]) -> None:
+def _refuse_second(states: Sequence[Service]) -> None:
     """Refuse to go back step by step through all that there ever was."""
-    live = states[-1].primary if states else None
     for state in reversed(states):
-        if live is None or state.primary is None or state.primary.version != live.version:
+        if state.primary is None or state.primary.version != _live(states):
             return
-        if _id(state).endswith(_ID) and state.change:
+        if state.change and state.change.id.endswith(_ID):
             raise RollbackRefusedError(
-                f"version {live.version} is what the fallback of {state.change.at[:16].replace('T', ' ')} led to, and "
+                f"version {_live(states)} is what the fallback of {state.change.at[:16].replace('T', ' ')} led to, and "
                 "it breaches too",
-                hint=f"a person decides how far back: mlops rollback {state.name} --to <version> --reason …",
+                hint=_hint(state),
             )
 
 
-def _id(state: Service) -> str:
-    return state.change.id if state.change else ""
+def _refuse_same(states: Sequence[Service], to: str) -> None:
+    """Refuse to end the release of another version in favour of the one that breached."""
+    rollout = states[-1].rollout
+    if rollout is not None and rollback_target(states, to).version == _live(states):
+        raise RollbackRefusedError(
+            f"version {rollout.candidate} is being released beside version {_live(states)}, which breached: a fallback "
+            "would only go back to that",
+            hint=_hint(states[-1]),
+        )
+
+
+def _live(states: Sequence[Service]) -> str:
+    live = states[-1].primary if states else None
+    return live.version if live else ""
+
+
+def _hint(service: Service) -> str:
+    return f"a person decides how far back: mlops rollback {service.name} --to <version> --reason …"

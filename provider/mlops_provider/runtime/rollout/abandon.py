@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_provider.runtime.aliases import actor_of
-from mlops_provider.runtime.rollback import note_rollback
 from mlops_provider.store import promotions, rollouts
 from mlops_provider.store.model_versions import home_of, registered_name
+from mlops_provider.store.service_chain import note_change
 from mlops_provider.store.services import Change, list_service_names, now, read_service
 from mlops_provider.store.standing import Holder
 
@@ -45,7 +45,7 @@ def _end(context: RunContext, service: Service, why: str) -> Service:
     after = rollouts.undo(store, service, rollout.identity, change)
     actor = replace(actor_of(context), identity=rollout.identity, run=rollout.run, reason=reason)
     live = after.primary.version if after.primary else None
-    note_rollback(store, after, actor, {"version": live, "from": candidate.version, "step": rollout.step})
+    note_change(store, after, actor, "rolled_back", {"version": live, "from": candidate.version, "step": rollout.step})
     name = registered_name(store, service.workflow, candidate.version, candidate.model.digest)
     if home := home_of(store, name) if name else None:
         holder = Holder.of(store, replace(candidate.model, name=name), actor)

@@ -14,8 +14,8 @@ from mlops_provider.exceptions import (
 )
 from mlops_provider.runtime.aliases import actor_of, mirror_aliases
 from mlops_provider.runtime.contract import Outcome
-from mlops_provider.runtime.rollback import note_rollback
 from mlops_provider.store import rollouts
+from mlops_provider.store.service_chain import note_change
 from mlops_provider.store.service_reports import wait_until_ready
 from mlops_provider.store.services import roll_back
 
@@ -90,7 +90,7 @@ def rolled_back(
     live = after.primary.version if after.primary else None
     actor = replace(actor_of(candidate.context), reason=reason)
     payload = {"version": live, "from": candidate.model.version, **(about or {})}
-    note_rollback(candidate.store, after, actor, payload)
+    note_change(candidate.store, after, actor, "rolled_back", payload)
     candidate.give_up(reason)
     runs = f"version {live} runs" if live else "nothing runs"
     return ReleaseRolledBackError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,7 +18,16 @@ from mlops_provider.exceptions import (
 from mlops_provider.runtime.monitor import fallback
 from mlops_provider.runtime.phase import run_phase
 from mlops_provider.store.chain import Chain
-from mlops_provider.store.services import Change, now, read_service, service_history, set_alternate
+from mlops_provider.store.services import (
+    Change,
+    Rollout,
+    ServedVersion,
+    now,
+    read_service,
+    service_history,
+    set_alternate,
+    write_service,
+)
 from mlops_provider.store.standing import Actor
 from mlops_provider.store.todos import list_todos, tick_off
 
@@ -109,6 +119,37 @@ def test_a_version_that_was_released_meanwhile_is_not_taken_back(breaching):
     assert fallback.summary == "Version 2 was judged, but version 3 is live already: nothing is done."
 
 
+def test_what_was_released_after_the_fallback_of_the_same_decision_is_not_stopped(breaching):
+    breaching.service.release("2")
+    _, spec = breaching.decide("2", on_breach=["fallback", "stop"])
+    breaching.act("fallback", spec)
+    breaching.service.release("3")
+
+    stop = breaching.act("stop", spec)
+
+    assert breaching.live == "3"
+    assert stop.summary == "Version 2 was judged, but version 3 is live already: nothing is done."
+
+
+def test_a_fallback_does_not_end_a_release_in_favour_of_the_version_that_breached(breaching):
+    store = breaching.store
+    breaching.service.release("2")
+    _, spec = breaching.decide("2", on_breach=["fallback"])
+    state = read_service(store, "flow", "production")
+    about = {"identity": "run-3", "run": "run-3", "by": "ana", "strategy": "canary", "since": now(), "until": now()}
+    canary = ServedVersion(version="3", model=breaching.service.ref, weight=10)
+    stable = replace(state.versions[0], weight=90)
+    change = Change(id="run-3", action="release", by="ana", at=now())
+    rollout = Rollout(candidate="3", stable="2", **about)
+    write_service(store, replace(state, versions=(stable, canary), rollout=rollout, change=change))
+
+    with pytest.raises(RollbackRefusedError, match="version 3 is being released beside version 2") as refused:
+        breaching.act("fallback", spec)
+
+    assert "mlops rollback flow/production --to" in refused.value.hint
+    assert read_service(store, "flow", "production").rollout == rollout
+
+
 def test_without_an_alternate_the_fallback_is_refused_and_nothing_changes(breaching):
     breaching.service.release("2")
     before = service_history(breaching.store, "flow", "production")
@@ -145,6 +186,9 @@ def test_the_service_is_stopped_once_and_the_chain_says_so(breaching):
     [entry] = [entry for entry in Chain(breaching.store, "flow").entries() if entry.kind == "stopped"]
     assert entry.payload["version"] == "1"
     assert "accuracy >= 0.9 does not hold" in entry.reason
+    breaching.service.release("2")
+    assert breaching.act("stop", spec, attempt=3).details == again.details
+    assert breaching.live == "2", "what was released since the first try is not stopped by another"
 
 
 def test_a_fallback_and_a_stop_of_one_decision_both_happen(breaching):

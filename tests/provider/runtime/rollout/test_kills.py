@@ -31,7 +31,7 @@ if where == "before all traffic": rollouts.finish = die
 if where == "before it is champion": promotion.promote = die
 if where == "before the alias": endings.mirror_aliases = die
 if where == "before a rollback": rollouts.undo = die
-if where == "before it is noted": endings.note_rollback = die
+if where == "before it is noted": endings.note_change = die
 release.run(ReleaseSpec(**config), {"model": [ref_from_dict(version)]}, RunContext.from_dict(context))
 """
 
