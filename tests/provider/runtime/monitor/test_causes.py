@@ -55,6 +55,18 @@ def test_gaps_do_not_shift_the_place():
     assert find_change(values, sure=0.05).place == 6
 
 
+@pytest.mark.parametrize("size", [1e-320, 1.0, 1e308])
+def test_numbers_of_any_size_have_their_change_and_no_other(size):
+    random = np.random.default_rng(6)
+    noise = random.uniform(-1, 1, 60)
+    moved = np.where(np.arange(60) >= 40, 0.9, -0.9)
+
+    assert find_change(noise * size) is None
+    change = find_change(moved * size)
+    assert change.place == 40
+    assert np.isfinite([change.before, change.after]).all()
+
+
 def test_the_change_lies_between_two_checks_within_one_window_of_the_truth():
     random = np.random.default_rng(5)
     start, step = datetime(2026, 3, 1, tzinfo=UTC), timedelta(hours=1)
@@ -80,6 +92,29 @@ def test_with_one_breach_the_last_quiet_check_is_named():
 
     assert (since.earliest, since.latest, since.p_value) == (quiet.at, now.at, None)
     assert since_when(None, [], ["drift_share"], now, failed=True) is None
+
+
+def test_a_check_that_judged_nothing_is_not_the_first_with_a_breach():
+    start, step = datetime(2026, 3, 1, tzinfo=UTC), timedelta(hours=1)
+    words = ["passed", "vacuous", "blocked"]
+    points = [Point(start + n * step, {"drift_share": 0.0}, word, "1") for n, word in enumerate(words)]
+
+    since = since_when(None, points[:-1], ["drift_share"], points[-1], failed=True)
+
+    assert since.says.endswith("the first with one 2026-03-01 02:00")
+
+
+def test_a_change_for_the_better_long_ago_is_not_when_it_broke():
+    start, step = datetime(2026, 3, 1, tzinfo=UTC), timedelta(hours=1)
+    values = [0.7] * 15 + [0.95] * 25 + [0.7]
+    points = [
+        Point(start + n * step, {"accuracy": value}, "passed" if value > 0.9 else "blocked", "1")
+        for n, value in enumerate(values)
+    ]
+
+    since = since_when(None, points[:-1], ["accuracy"], points[-1], failed=True)
+
+    assert (since.earliest, since.latest) == (points[-2].at, points[-1].at)
 
 
 class Cause:
@@ -229,8 +264,8 @@ def shop(bench, watched):
     return watched("sales.csv", TREE, target="paid")
 
 
-def causes_of(service, rows):
-    service.log(rows)
+def causes_of(service, rows, **columns):
+    service.log(rows, **columns)
     checks = {"data_drift": {"share": 0.2, "threshold": 0.2}}
     _, check, _ = service.look(checks=checks, policy={"minimum_rows": 50, "consecutive": 1})
     return json.loads((service.report(check) / "report.json").read_text())["causes"]
@@ -259,6 +294,18 @@ def test_a_column_that_moved_in_one_segment_only_is_traced_to_it(shop):
     first = found["segments"][0]
     assert first["segment"] == "region = south"
     assert first["says"].startswith("the mean of amount moved by 4")
+
+
+def test_infinite_values_in_one_segment_lose_neither_the_causes_nor_the_verdict(shop):
+    rows = shop.rows.copy()
+    south = rows["region"] == "south"
+    rows.loc[south, "amount"] += 40
+
+    found = causes_of(shop, rows, x_amount=rows["amount"].where(~south | (south.cumsum() > 3), np.inf))
+
+    assert found["columns"][0]["column"] == "amount"
+    assert "could not" not in " ".join(found["says"])
+    assert found["segments"][0]["says"].startswith("the mean of amount moved by 4")
 
 
 @pytest.mark.parametrize("explained", [True, False])

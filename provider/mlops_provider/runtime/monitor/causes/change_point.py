@@ -43,7 +43,8 @@ def find_change(values: Sequence[float], *, sure: float = SURE, seed: int = 0) -
     known = np.flatnonzero(~np.isnan(series))
     if len(known) < LEAST:
         return None
-    whole = series[known]
+    scale = float(np.abs(series[known]).max()) or 1.0
+    whole = series[known] / scale  # so that sums of the largest numbers there are stay finite
     length = -(-len(whole) // MOST_BLOCKS)
     blocks = np.array([part.mean() for part in np.array_split(whole, -(-len(whole) // length))])
     best = _statistic(blocks)
@@ -56,9 +57,8 @@ def find_change(values: Sequence[float], *, sure: float = SURE, seed: int = 0) -
     if p_value > sure:
         return None
     place = int(np.argmax(_statistic(whole))) + 1
-    return ChangePoint(
-        place=int(known[place]), before=float(whole[:place].mean()), after=float(whole[place:].mean()), p_value=p_value
-    )
+    before, after = (float(side.mean()) * scale for side in (whole[:place], whole[place:]))
+    return ChangePoint(place=int(known[place]), before=before, after=after, p_value=p_value)
 
 
 def _statistic(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -67,6 +67,10 @@ def _text(values: pd.Series[Any]) -> pd.Series[str]:
     return values.astype("string").fillna("missing")
 
 
+def _finite(values: pd.Series[Any]) -> pd.Series[Any]:
+    return values.where(values.abs() < float("inf"))
+
+
 def _sizes(column: str, before: ColumnProfile, after: ColumnProfile) -> list[Part]:
     """Give the values whose share is another one, by a test of two shares that a small window does not pass."""
     found: list[Part] = []
@@ -96,14 +100,15 @@ def _within(
     name = FEATURE_PREFIX + moved
     if moved not in before or name not in after or before[moved].dtype.kind not in "iuf":
         return []
-    spread = float(before[moved].std()) or 1.0
+    was, now = _finite(before[moved]), _finite(after[name])
+    spread = float(was.std()) or 1.0
     found = []
     for value in sorted(set(sides[1].unique())):
         here, there = sides[1] == value, sides[0] == value
         if min(here.sum(), (~here).sum(), there.sum(), (~there).sum()) < LEAST_ROWS:
             continue
-        inside = abs(float(after[name][here].mean() - before[moved][there].mean())) / spread
-        outside = abs(float(after[name][~here].mean() - before[moved][~there].mean())) / spread
+        inside = abs(float(now[here].mean() - was[there].mean())) / spread
+        outside = abs(float(now[~here].mean() - was[~there].mean())) / spread
         if inside >= _CHANGED and inside >= _SIDES * outside:
             segment = f"{column} = {value}"
             says = f"the mean of {moved} moved by {inside:.2f} sd where {segment}, by {outside:.2f} elsewhere"

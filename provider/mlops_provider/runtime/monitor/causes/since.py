@@ -67,12 +67,13 @@ def _in_rows(rows: RowSeries) -> Since | None:
 
 
 def _in_checks(points: Sequence[Point], names: Sequence[str]) -> Since | None:
-    """Take the metric whose change is surest."""
+    """Take the metric whose change is surest, of those that are still as they have been since."""
     found: list[tuple[float, Since]] = []
     for name in names:
         having = [point for point in points if name in point.metrics]
-        change = find_change([point.metrics[name] for point in having])
-        if change is None:
+        values = [point.metrics[name] for point in having]
+        change = find_change(values)
+        if change is None or abs(values[-1] - change.after) > abs(values[-1] - change.before):
             continue
         earliest, latest = having[change.place - 1].at, having[change.place].at
         said = (
@@ -98,7 +99,7 @@ def _first(checks: Sequence[Point], now: Point) -> Since | None:
     if not quiet:
         return None
     last = quiet[-1].at
-    following = [point.at for point in [*checks, now] if point.at > last]
+    following = [point.at for point in [*checks, now] if point.at > last and point.status == now.status]
     if not following or following[0] - last > timedelta(days=365):
         return None
     said = (
