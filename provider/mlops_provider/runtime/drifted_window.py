@@ -18,7 +18,8 @@ from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.champion import other_problem
 from mlops_provider.runtime.gains import gains
 from mlops_provider.runtime.metrics import known, usual
-from mlops_provider.runtime.predictions import FAILED_STATUS, FEATURE_PREFIX
+from mlops_provider.runtime.monitor.log_answers import data_of
+from mlops_provider.runtime.predictions import FAILED_STATUS
 from mlops_provider.runtime.resampling import resample
 from mlops_provider.runtime.sql import columns_of, identifier
 from mlops_provider.runtime.table import connect, read_frame, scan
@@ -60,7 +61,12 @@ class DriftedWindow:
 def asked_by(context: RunContext) -> Mapping[str, Any]:
     """Give the reason of a run that a monitor asked for; nothing where it was something else."""
     payload = context.reason.get("payload")
-    return payload if isinstance(payload, dict) and payload.get("monitor") and payload.get("window") else {}
+    return payload if isinstance(payload, dict) and payload.get("monitor") and rows_of(payload) else {}
+
+
+def rows_of(reason: Mapping[str, Any]) -> str:
+    """Give the URI of the rows that broke: those whose label was due, else those of the window."""
+    return str(reason.get("due") or reason.get("window") or "")
 
 
 def judge_drifted_window(
@@ -94,7 +100,7 @@ def _judge(
         return _not_judged(reason, f"the champion (version {champion.version}) {problem}")
     rows = _labelled(store, reason, signature)
     unknown = _unlearnt(store, model, rows)
-    numbers = {"why": reason.get("why", ""), "window": reason["window"], "labelled": len(rows), "rows": len(unknown)}
+    numbers = {"why": reason.get("why", ""), "window": rows_of(reason), "labelled": len(rows), "rows": len(unknown)}
     if len(unknown) < LEAST_ROWS:
         learnt = f", it has learnt {len(rows) - len(unknown):,} of them" if len(unknown) < len(rows) else ""
         why = f"{len(rows):,} rows of the window have a label{learnt}; {LEAST_ROWS} are needed that it has not learnt"
@@ -132,19 +138,15 @@ def _judge(
 
 def _not_judged(reason: Mapping[str, Any], why: str, numbers: dict[str, Any] | None = None) -> DriftedWindow:
     said = f"the window that asked for this model cannot judge it: {why}"
-    about = numbers or {"why": reason.get("why", ""), "window": reason["window"]}
+    about = numbers or {"why": reason.get("why", ""), "window": rows_of(reason)}
     return DriftedWindow(RuleResult(rule=RULE, result="not_applicable", why=said, n=about.get("rows")), about)
 
 
 def _labelled(store: Store, reason: Mapping[str, Any], signature: Signature) -> pd.DataFrame:
     """Give the window's labelled rows as a model takes them: features by name, and the target."""
-    frame = read_frame(store, _dataset(store, str(reason.get("due") or reason["window"])))
+    frame = read_frame(store, _dataset(store, rows_of(reason)))
     frame = frame[(frame["status"] < FAILED_STATUS) & frame["truth"].notna()]
-    if "again" in frame:
-        frame = frame[~frame["again"]]
-    names = {f"{FEATURE_PREFIX}{name}": name for name in signature.names()} | {"truth": signature.target}
-    known_here = [name for name in names if name in frame]
-    return frame[known_here].rename(columns=names).reset_index(drop=True)
+    return data_of(signature, frame[~frame["again"]] if "again" in frame else frame)
 
 
 def _unlearnt(store: Store, model: LoadedModel, rows: pd.DataFrame) -> pd.DataFrame:
@@ -159,8 +161,7 @@ def _unlearnt(store: Store, model: LoadedModel, rows: pd.DataFrame) -> pd.DataFr
         if not names or rows.empty:
             return rows
         connection.register("mlops_rows", rows.assign(mlops_place=range(len(rows))))
-        kinds = {name: _kind(rows[name]) for name in names}
-        key = ", ".join(f"CAST({identifier(name)} AS {kinds[name]})" for name in names)
+        key = ", ".join(_key(name, rows[name]) for name in names)
         seen = connection.execute(
             f"SELECT mlops_place FROM mlops_rows WHERE hash({key}) IN (SELECT hash({key}) FROM {source})"
         ).fetchnumpy()["mlops_place"]
@@ -168,9 +169,11 @@ def _unlearnt(store: Store, model: LoadedModel, rows: pd.DataFrame) -> pd.DataFr
     return unlearnt
 
 
-def _kind(values: pd.Series[Any]) -> str:
-    """Give the SQL type in which a feature of the log and one of the training rows are compared."""
-    return "DOUBLE" if values.dtype.kind in "biuf" else "VARCHAR"
+def _key(name: str, values: pd.Series[Any]) -> str:
+    """Give the SQL of a feature of the log and of the training rows in the one type in which they are compared."""
+    if values.dtype.kind in "biuf":
+        return f"nullif(TRY_CAST({identifier(name)} AS DOUBLE), 'nan'::DOUBLE)"
+    return f"CAST({identifier(name)} AS VARCHAR)"
 
 
 def _dataset(store: Store, uri: str) -> DatasetRef:

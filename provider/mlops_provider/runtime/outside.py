@@ -71,7 +71,7 @@ def _code(config: Any, context: RunContext) -> Outside:
 def _evaluate(config: Any, context: RunContext) -> Outside:
     state: dict[str, Any] = {"sklearn": version("scikit-learn"), "parameters": dict(context.parameters)}
     state["scipy"] = version("scipy")
-    from mlops_provider.runtime.drifted_window import asked_by
+    from mlops_provider.runtime.drifted_window import asked_by, rows_of
 
     own = [metric.python for metric in config.metrics if metric.python]
     if own:
@@ -84,7 +84,7 @@ def _evaluate(config: Any, context: RunContext) -> Outside:
         champion = tracking.champion(context.store(), context.tracking_uri, config.name or context.workflow)
         state["champion"] = champion.digest if champion else None
     if config.drifted_window != "off" and (reason := asked_by(context)):
-        state["drifted_window"] = [reason["window"], reason.get("due")]
+        state["drifted_window"] = rows_of(reason)
     return Outside(state)
 
 

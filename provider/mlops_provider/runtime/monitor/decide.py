@@ -57,8 +57,8 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:
 
 
 def _version(store: Store, inputs: Inputs) -> str:
-    """Give the version that answered in the window."""
-    refs = inputs.get("window", [])
+    """Give the version that answered in the window, or of which the labels were due."""
+    refs = inputs.get("window") or inputs.get("due") or []
     return str(store.open(refs[0]).meta["lineage"].get("version", "")) if refs else ""
 
 

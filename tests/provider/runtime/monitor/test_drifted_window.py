@@ -13,6 +13,7 @@ from mlops_provider.runtime.records import run_records
 from mlops_provider.runtime.table import connect, read_frame, write_dataset
 
 BAYES = "sklearn.naive_bayes.GaussianNB"
+TREE = "sklearn.tree.DecisionTreeClassifier"
 LABELS = {"source": "labels", "column": "target"}
 
 
@@ -39,14 +40,14 @@ class Drifted:
         turned = frame[names[::-1]].set_axis(names, axis=1)
         return turned.assign(target=frame["target"])
 
-    def dataset(self, frame):
+    def dataset(self, frame, columns="*"):
         with connect() as connection:
             connection.register("rows", frame)
-            return write_dataset(self.bench.store, "flow", connection, "SELECT * FROM rows", lineage={})
+            return write_dataset(self.bench.store, "flow", connection, f"SELECT {columns} FROM rows", lineage={})
 
-    def train(self, frame):
-        spec = TrainSpec(data="d", target="target", estimator=BAYES)
-        return self.bench.run(spec, {"data": self.dataset(frame)}).outputs["model"]
+    def train(self, frame, estimator=BAYES, columns="*"):
+        spec = TrainSpec(data="d", target="target", estimator=estimator)
+        return self.bench.run(spec, {"data": self.dataset(frame, columns)}).outputs["model"]
 
     def evaluate(self, model, data, reason=None, **fields):
         quick = {"slices": "none", "evidently": False, "metrics": ["accuracy"]}
@@ -113,6 +114,28 @@ def test_rows_that_the_model_has_learnt_do_not_count(camera):
     _, rules = camera.evaluate(whole, camera.service.test)
     assert rules["drifted_window"].result == "not_applicable"
     assert f"it has learnt {rows} of them; 30 are needed" in rules["drifted_window"].why
+
+
+def test_rows_with_missing_values_are_known_again_however_they_are_missing(camera):
+    hidden = "* REPLACE (CASE WHEN {0} > 5 THEN {1} ELSE {0} END AS {0})"
+    model = camera.train(camera.window, TREE, hidden.format("pixel_3_3", "'nan'::DOUBLE"))
+    logged = read_frame(camera.bench.store, camera.window_ref)
+    window = camera.dataset(logged, hidden.format("x_pixel_3_3", "NULL"))
+    reason = {"kind": "asset", "payload": {**camera.reason["payload"], "due": "", "window": window.uri}}
+
+    _, rules = camera.evaluate(model, camera.service.test, reason=reason)
+
+    assert f"it has learnt {len(camera.window)} of them" in rules["drifted_window"].why
+
+
+def test_rows_whose_labels_came_when_there_were_no_new_ones_judge_too(camera):
+    payload = {**camera.reason["payload"], "window": "", "due": camera.window_ref.uri}
+
+    _, rules = camera.evaluate(
+        camera.train(camera.field()), camera.service.test, reason={"kind": "asset", "payload": payload}
+    )
+
+    assert rules["drifted_window"].result == "passed"
 
 
 def test_rows_without_a_label_cannot_judge_and_that_is_said(camera):
