@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, AssetAlias, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule
 
-from mlops_dag_factory.notices import notices, resolve
+from mlops_dag_factory.notices import WATCH, monitor_notices, told_of_breaches
 from mlops_dag_factory.options import airflow_options
 from mlops_dag_factory.spec.monitoring.actions import TodoAction
-from mlops_dag_factory.spec.phase import NotifySpec, PhaseOptions
+from mlops_dag_factory.spec.phase import PhaseOptions
 from mlops_dag_factory.spec.sub_workflow import SubWorkflowSpec
 from mlops_dag_factory.spec.target import TargetSpec
 from mlops_dag_factory.tasks import build_tasks
@@ -91,15 +91,19 @@ def compile_monitor(workflow: Workflow) -> DAG | None:
         "config": config,
     }
     options = {"dag": dag, **airflow_options(workflow, PhaseOptions())}
+
+    def watching(task: str) -> dict[str, Any]:
+        return {"task_id": task, **common, **options, **monitor_notices(workflow, task, kind=WATCH)}
+
     # The window makes what a task before it has not made: one that failed does not hold it up.
-    window = ReadWindowOperator(task_id="window", trigger_rule=TriggerRule.ALL_DONE, **common, **options)
+    window = ReadWindowOperator(trigger_rule=TriggerRule.ALL_DONE, **watching("window"))
     if monitor.window.tasks > 1:
         parts = [{"part": part} for part in range(monitor.window.tasks)]
         ProfileHoursOperator.partial(task_id="hours", **common, **options).expand(item=parts) >> window
     given = {name: [("window", name)] for name in ("window", "due", "profile")}
-    check = CheckWindowOperator(task_id="check", inputs=given, **common, **options)
+    check = CheckWindowOperator(inputs=given, **watching("check"))
     inputs = {"window": [("window", "window")], "due": [("window", "due")], "report": [("check", "report")]}
-    decide = DecideActionOperator(task_id="decide", inputs=inputs, **common, **options)
+    decide = DecideActionOperator(inputs=inputs, **watching("decide"))
     window >> check >> decide
     tasks = {action: _action(action, workflow, monitor, common, options) for action in monitor.actions}
     for task in tasks.values():
@@ -151,22 +155,17 @@ def _with_definitions(workflow: Workflow) -> Iterator[Workflow]:
 def _action(
     action: str, workflow: Workflow, monitor: MonitorSpec, common: dict[str, Any], options: dict[str, Any]
 ) -> BaseOperator:
-    """Give the task of an action; who is told of breaches is told of an action that fails, too."""
-    to = [*resolve(workflow, monitor.notify, "breach")]
-    to += [each for spec in workflow.notify if "breach" in spec.events for each in resolve(workflow, spec.to, "breach")]
-    to = [target for place, target in enumerate(to) if target not in to[:place]]
+    """Give the task of an action."""
+    named = {"task_id": action, "workflow": workflow.workflow, "environment": monitor.environment}
+    told = monitor_notices(workflow, action, kind=action)
     if action == "notify":
         from mlops_provider.operators.notify import NotifyBreachOperator
 
-        named = {"workflow": workflow.workflow, "environment": monitor.environment}
-        return NotifyBreachOperator(task_id=action, to=to, **named, **options)
-    own = [NotifySpec(on="failed", to=monitor.notify)] if monitor.notify else []
-    told = notices(workflow, "monitor", own, kind=action)
+        return NotifyBreachOperator(to=told_of_breaches(workflow, "breach"), **named, **options, **told)
     if action == "retrain":
         from mlops_provider.operators.retrain import RequestRetrainingOperator
 
-        named = {"workflow": workflow.workflow, "environment": monitor.environment}
-        return RequestRetrainingOperator(task_id=action, **named, **options, **told)
+        return RequestRetrainingOperator(**named, **options, **told)
     from mlops_provider.operators.actions import ACTIONS
 
     more: dict[str, Any] = {}

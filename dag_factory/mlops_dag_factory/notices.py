@@ -5,13 +5,12 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from mlops_dag_factory.spec.phase import NotifierSpec
+from mlops_dag_factory.spec.phase import NotifierSpec, NotifySpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mlops_dag_factory.spec import Workflow
-    from mlops_dag_factory.spec.phase import NotifySpec
 
 _CALLBACKS = {
     "started": "on_execute_callback",
@@ -32,27 +31,29 @@ _ONLY = {
     "retrain": {"retrain"},
     "waiting": {"approve", "ask", "override"},
 }
+WATCH = "watch"
+"""The kind of the monitor's tasks that look and decide."""
+_OF = {WATCH: {"failed"}}  # they run every hour
 
 
-def notices(workflow: Workflow, name: str, own: Iterable[NotifySpec], *, kind: str) -> dict[str, Any]:
+def notices(workflow: Workflow, name: str, own: Iterable[NotifySpec], *, kind: str, task: str = "") -> dict[str, Any]:
     """Give the callbacks of a task: `name` is the phase's, `own` its own notices, `kind` its type.
 
-    Who is told of breaches is told, too, when the model that a breach asked for is not good enough.
+    `task` is what the message names, where a phase has several. Who is told of breaches is told, too, when the model
+    that a breach asked for is not good enough.
     """
     specs = [*workflow.notify, *workflow.defaults.notify, *own]
     monitor = workflow.monitor
-    watching = monitor.notify if monitor and kind == "evaluate" and "retrain" in monitor.actions else []
-    if not specs and not watching:
-        return {}
+    asks = monitor is not None and kind == "evaluate" and "retrain" in monitor.actions
+    asked = told_of_breaches(workflow, "blocked") if asks else []
     told: dict[str, dict[str, list[Any]]] = {}
     for spec in specs:
         if not fnmatchcase(name, spec.phases):
             continue
         for event in spec.events:
-            if kind in _ONLY.get(event, {kind}):
+            if kind in _ONLY.get(event, {kind}) and event in _OF.get(kind, {event}):
                 for moment in _moments(event, kind):
                     told.setdefault(moment, {}).setdefault(event, []).extend(resolve(workflow, spec.to, event))
-    asked = resolve(workflow, watching, "blocked")
     for moment in _MOMENTS["blocked"] if asked else ():
         told.setdefault(moment, {})
     if not told:
@@ -63,15 +64,37 @@ def notices(workflow: Workflow, name: str, own: Iterable[NotifySpec], *, kind: s
         _CALLBACKS[moment]: [
             PhaseEventNotifier(
                 workflow=workflow.workflow,
-                phase=name,
+                phase=task or name,
                 moment=moment,
-                to=to,
+                to={event: _each_once(targets) for event, targets in to.items()},
                 asked=[target for target in asked if target not in to.get("blocked", ())],
             )
         ]
         for moment, to in told.items()
         if moment in _CALLBACKS
     }
+
+
+def monitor_notices(workflow: Workflow, task: str, *, kind: str) -> dict[str, Any]:
+    """Give the callbacks of a task of the monitor: who is told of breaches is told that it failed, too."""
+    to = breach_targets(workflow)
+    own = [NotifySpec(on="failed", to=to)] if to else []
+    return notices(workflow, "monitor", own, kind=kind, task=f"monitor.{task}")
+
+
+def told_of_breaches(workflow: Workflow, event: str) -> list[Any]:
+    """Give the connections and notifiers of those who are told of breaches, for an event."""
+    return _each_once(resolve(workflow, breach_targets(workflow), event))
+
+
+def breach_targets(workflow: Workflow) -> list[str | NotifierSpec]:
+    """Give whom a breach is told, as the file has them: in the monitor's `notify`, and in notices of breaches."""
+    named = [*workflow.monitor.notify] if workflow.monitor else []
+    return named + [target for spec in workflow.notify if "breach" in spec.events for target in spec.to]
+
+
+def _each_once(targets: list[Any]) -> list[Any]:
+    return [target for place, target in enumerate(targets) if target not in targets[:place]]
 
 
 def _moments(event: str, kind: str) -> tuple[str, ...]:

@@ -292,6 +292,27 @@ def test_every_action_of_the_monitor_is_a_task_beside_the_others(workflow):
     assert before["stop"] == {"decide", "fallback"}
     assert dag.task_dict["notify"].to == ["pager", "chat"]
     assert dag.task_dict["todo"].config["on_breach"][3] == {"todo": {"role": "night", "users": ["olga"]}}
-    for name in ("fallback", "retrain", "todo", "stop"):
+    for name in ("window", "check", "decide", "notify", "fallback", "retrain", "todo", "stop"):
         [told] = dag.task_dict[name].on_failure_callback
-        assert told.to == {"failed": ["pager", "chat"]}, name
+        assert (told.to, told.phase) == ({"failed": ["pager", "chat"]}, f"monitor.{name}")
+
+
+def test_a_monitor_that_fails_is_told_and_one_that_works_tells_nobody_every_hour(workflow):
+    notify = "notify: [{on: 'started,succeeded,failed', to: on_call}, {on: 'model:failed', to: maker}]\n"
+
+    dag = compile_monitor(read_text(notify + TEXT.lstrip()))
+
+    for name in ("window", "check", "decide"):
+        task = dag.task_dict[name]
+        assert (list(task.on_execute_callback), list(task.on_success_callback)) == ([], [])
+        [told] = task.on_failure_callback
+        assert told.to == {"failed": ["on_call"]}
+
+
+def test_who_a_notice_of_breaches_names_is_told_that_the_retrained_model_is_not_better(workflow):
+    notify = "notify: [{on: 'breach', to: chat}]\n"
+
+    dag = compile_workflow(read_text(notify + TEXT.lstrip()))
+
+    evaluations = [task for task in dag.tasks if task.task_type == "EvaluateModelOperator"]
+    assert [task.on_failure_callback[0].asked for task in evaluations] == [["chat"]] * len(evaluations) != []

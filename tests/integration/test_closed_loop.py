@@ -157,7 +157,7 @@ def test_the_owner_is_told_of_every_breach_once_even_when_the_inbox_failed(inbox
     breaches = [(header, message) for header, message in inbox.messages if message["event"] == "breach"]
     assert [message["actions"] for _, message in breaches] == [["notify", "retrain"], ["notify"], ["notify"]]
     [retrain] = [message for _, message in inbox.messages if message["event"] == "retrain"]
-    assert (retrain["workflow"], retrain["phase"]) == ("rain", "monitor")
+    assert (retrain["workflow"], retrain["phase"]) == ("rain", "monitor.retrain")
     header, first = breaches[0]
     assert header == "Bearer let-me-in"
     assert (first["workflow"], first["owner"], first["event"]) == ("rain", "weather", "breach")

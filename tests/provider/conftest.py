@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+import threading
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -115,3 +118,25 @@ def bucket(s3_address, use_s3):
     use_s3(s3_address)
     boto3.client("s3").create_bucket(Bucket="lake")
     return "s3://lake"
+
+
+@pytest.fixture
+def inbox(monkeypatch):
+    """Take what is posted to the connection `owner`; give the messages."""
+    messages = []
+
+    class Inbox(BaseHTTPRequestHandler):
+        def do_POST(self):
+            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args):
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Inbox)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    connection = {"conn_type": "http", "host": "127.0.0.1", "port": server.server_port}
+    monkeypatch.setenv("AIRFLOW_CONN_OWNER", json.dumps(connection))
+    yield messages
+    server.shutdown()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -45,31 +42,10 @@ class Pager(BaseNotifier):
 
 
 @pytest.fixture
-def inbox(monkeypatch):
-    messages = []
-
-    class Inbox(BaseHTTPRequestHandler):
-        def do_POST(self):
-            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args):
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Inbox)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    connection = {"conn_type": "http", "host": "127.0.0.1", "port": server.server_port}
-    monkeypatch.setenv("AIRFLOW_CONN_OWNER", json.dumps(connection))
-    monkeypatch.setenv("AIRFLOW__MLOPS__ALLOWED_NOTIFIERS", f"{__name__}.")
-    yield messages
-    server.shutdown()
-
-
-@pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW__MLOPS__STORE", str(tmp_path / "store"))
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example")
+    monkeypatch.setenv("AIRFLOW__MLOPS__ALLOWED_NOTIFIERS", f"{__name__}.")
     SAID.clear()
     Pager.broken = False
     return Store(tmp_path / "store")

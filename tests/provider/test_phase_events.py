@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -12,27 +9,6 @@ import pytest
 from mlops_dag_factory.notices import notices
 from mlops_dag_factory.spec import Workflow
 from mlops_provider.notifications.phase_events import PhaseEventNotifier
-
-
-@pytest.fixture
-def inbox(monkeypatch):
-    messages = []
-
-    class Inbox(BaseHTTPRequestHandler):
-        def do_POST(self):
-            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args):
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Inbox)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    connection = {"conn_type": "http", "host": "127.0.0.1", "port": server.server_port}
-    monkeypatch.setenv("AIRFLOW_CONN_OWNER", json.dumps(connection))
-    yield messages
-    server.shutdown()
 
 
 @pytest.mark.parametrize(
