@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_dag_factory.checks.scope import Scope
+    from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_dag_factory.spec.monitoring.checks import ChecksSpec
 
 _LABELS = "say where outcomes arrive: labels: {source: labels/, key: request_id}"
+_OTHERS = "nothing would be done; what does without a service: notify, retrain, todo"
 
 
 def check_labels(scope: Scope) -> Iterator[Finding]:
@@ -101,13 +103,30 @@ def check_monitored_service(scope: Scope) -> Iterator[Finding]:
         phase.environment for phase in scope.workflow.phases.values() if isinstance(phase, DeploySpec | ReleaseSpec)
     }
     if monitor.environment in served or any("{" in environment for environment in served):
+        yield from _check_alternate(scope, monitor)
         return
     if monitor.data != "predictions":
         if monitor.baseline == "model":
             message = f"no version is live in '{monitor.environment}' whose training data could be the baseline"
             hint = "baseline: {source: …}, {rolling: 7d} or {season: 7d}"
             yield Finding(loc=("monitor",), code="baseline", message=message, hint=hint)
+        for index, action in enumerate(monitor.actions):
+            if action in {"fallback", "stop"}:
+                message = f"'{action}' needs a service, and no phase deploys or releases to '{monitor.environment}'"
+                loc = ("monitor", "on_breach", index)
+                yield Finding(loc=loc, code="unserved", message=message, hint=_OTHERS, severity="warning")
     else:
         message = f"no phase deploys or releases to '{monitor.environment}'"
         hint = f"served here: {', '.join(sorted(served)) or 'nothing'}"
         yield Finding(loc=("monitor", "environment"), code="unserved", message=message, hint=hint, severity="warning")
+
+
+def _check_alternate(scope: Scope, monitor: MonitorSpec) -> Iterator[Finding]:
+    """Yield a fallback to the alternate where no release lets a version stand by."""
+    releases = [phase for phase in scope.workflow.phases.values() if isinstance(phase, ReleaseSpec)]
+    if monitor.fallback != "alternate" or any(phase.alternate == "previous" for phase in releases):
+        return
+    loc = ("monitor", "on_breach", monitor.actions.index("fallback"))
+    message = "no release lets a version stand by: the fallback would be refused"
+    hint = "alternate: previous in the release, or {fallback: previous} here"
+    yield Finding(loc=loc, code="unserved", message=message, hint=hint, severity="warning")
