@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DEFINITIONS = "#/$defs/"
-_TEMPLATE = {"type": "string", "pattern": r"\{\{|\{%", "description": "Jinja that Airflow renders at run time."}
-_DURATION = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?(ms|s|m|h|d|w)\s*$|^P"}
+_SHARED = {
+    "template": {"type": "string", "pattern": r"\{\{|\{%", "description": "Jinja that Airflow renders at run time."},
+    "duration": {"type": "string", "pattern": r"^\s*\d+(\.\d+)?(ms|s|m|h|d|w)\s*$|^P"},
+}
+"""Definitions that every model shares: no class has such a name."""
+_TEMPLATE, _DURATION = ({"$ref": f"{_DEFINITIONS}{name}"} for name in _SHARED)
 
 
 def workflow_schema() -> dict[str, Any]:
@@ -32,6 +36,7 @@ def workflow_schema() -> dict[str, Any]:
     for model in models:
         definitions[names[model]] = _mended(model, definitions[names[model]])
     definitions["Phase"], definitions["CompletePhase"] = _phases(definitions, names)
+    definitions |= _SHARED
     root = definitions["Workflow"]
     root["properties"]["phases"] = {
         "type": "object",
@@ -77,9 +82,10 @@ def _mended(model: type[Spec], schema: dict[str, Any]) -> dict[str, Any]:
         if text := model.model_fields[name].description:
             described["description"] = text
         field.pop("title", None)
-        choices = [_durations(field)]
+        own = _durations(field)
+        choices = list(own["anyOf"]) if own.keys() == {"anyOf"} else [own]
         if name in model.one_or_many:
-            choices += _items(field)
+            choices += _items(own)
         if model.renders(name):
             choices.append(_TEMPLATE)
         properties[name] = {**(choices[0] if len(choices) == 1 else {"anyOf": choices}), **described}
