@@ -78,7 +78,9 @@ def bench(tmp_path):
     for folder in (tmp_path, tmp_path / "store"):
         folder.mkdir(exist_ok=True)
         os.chown(folder, OWNER, OWNER)
-    yield Bench(tmp_path)
+    bench = Bench(tmp_path)
+    os.chown(tmp_path / "mlflow.db", OWNER, OWNER)
+    yield bench
     os.umask(before)
 
 
@@ -135,7 +137,7 @@ def test_airflows_home_is_shown_to_no_container(bench):
 
 
 def test_what_root_owns_is_named_where_a_container_would_write_it(bench, there):
-    (bench.root / "mlflow.db").touch()
+    os.chown(bench.root / "mlflow.db", 0, 0)
 
     with pytest.raises(ConfigError, match=r"mlflow.db belongs to root"):
         there.run(IngestSpec(source="sklearn:iris"), "rows")
