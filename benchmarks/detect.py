@@ -50,7 +50,7 @@ class Ours:
     def __init__(self, reference: pd.DataFrame, answers: np.ndarray, accuracy: float) -> None:
         from mlops_dag_factory.spec.monitoring.drift import DataDriftCheck, PredictionDriftCheck
         from mlops_dag_factory.spec.monitoring.policy import PolicySpec
-        from mlops_provider.runtime.monitor.chances import Chances
+        from mlops_provider.runtime.monitor.drift.chances import Chances
 
         names = [name for name in reference if name != "target"]
         self.kinds = {name: "number" if reference[name].dtype.kind == "f" else "category" for name in names}
@@ -65,10 +65,10 @@ class Ours:
     def judge(self, rows: pd.DataFrame, answers: np.ndarray) -> tuple[dict[str, Any], bool]:
         """Give the verdict about a window, without labels and with them, and whether it names a column."""
         from mlops_provider.runtime.comparison import Wanted, compare_columns
-        from mlops_provider.runtime.monitor.chances import chances_of
-        from mlops_provider.runtime.monitor.drift_verdict import judge_features, judge_predictions
+        from mlops_provider.runtime.monitor.drift.chances import chances_of
+        from mlops_provider.runtime.monitor.drift.verdict import judge_features, judge_predictions
         from mlops_provider.runtime.monitor.findings import Findings
-        from mlops_provider.runtime.monitor.profiles import PREDICTION as ANSWER
+        from mlops_provider.runtime.monitor.windows.profiles import PREDICTION as ANSWER
         from mlops_provider.verdicts import Verdict, judge_gate
 
         data, prediction = self.checks
@@ -96,8 +96,8 @@ class Ours:
 
     def decider(self) -> Any:
         """Give a function that decides about one verdict after the other."""
-        from mlops_provider.runtime.monitor.policy import Check, decide
-        from mlops_provider.runtime.monitor.state import State
+        from mlops_provider.runtime.monitor.deciding.policy import Check, decide
+        from mlops_provider.runtime.monitor.deciding.state import State
 
         state, day = State(), START
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_provider.exceptions import ServiceError
 from mlops_provider.operators.notify import NotifyBreachOperator
-from mlops_provider.runtime.monitor.message import sparkline
+from mlops_provider.runtime.monitor.deciding.message import sparkline
 from mlops_provider.store.store import Store, json_bytes
 
 DECISION = {

@@ -10,7 +10,7 @@ from mlops_dag_factory.spec.deploy import DeploySpec
 from mlops_dag_factory.spec.ingest import IngestSpec
 from mlops_dag_factory.spec.release import ReleaseSpec
 from mlops_provider.expressions import Expression
-from mlops_provider.runtime.monitor.service_names import LOGGED, QUERIES, SERVERS
+from mlops_provider.runtime.monitor.service.names import LOGGED, QUERIES, SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,7 @@ def workflow_metrics(dag_id: str) -> Response:
 
 
 def _text(workflow: str | None) -> Response:
-    from mlops_provider.runtime.monitor.exposition import exposition
+    from mlops_provider.runtime.monitor.service.exposition import exposition
 
     store = open_store()
     services = [found for found in list_service_names(store) if workflow in {None, found[0]}]

@@ -48,7 +48,7 @@ class NotifyBreachOperator(BaseOperator):
     def execute(self, context: Context) -> list[str]:
         """Send what has not been sent; give the places that have the message."""
         from mlops_provider.notifications.phase_events import deliver
-        from mlops_provider.runtime.monitor.message import message_of
+        from mlops_provider.runtime.monitor.deciding.message import message_of
         from mlops_provider.store.store import json_bytes
 
         store, decision = read_decision(context, self.decision)

@@ -18,7 +18,7 @@ from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.champion import other_problem
 from mlops_provider.runtime.gains import gains
 from mlops_provider.runtime.metrics import known, usual
-from mlops_provider.runtime.monitor.log_answers import data_of
+from mlops_provider.runtime.monitor.performance.log_answers import data_of
 from mlops_provider.runtime.predictions import FAILED_STATUS
 from mlops_provider.runtime.resampling import resample
 from mlops_provider.runtime.sql import columns_of, identifier

@@ -11,7 +11,7 @@ import click
 from mlops_dag_factory.cli.monitor.group import monitor, watched
 from mlops_dag_factory.cli.store import JSON, STORE, errors, open_store
 from mlops_provider.runtime.evidently_workspace import export
-from mlops_provider.runtime.monitor.decisions import read_decisions
+from mlops_provider.runtime.monitor.deciding.decisions import read_decisions
 
 
 @monitor.command()

@@ -9,9 +9,9 @@ import click
 
 from mlops_dag_factory.cli.monitor.group import moment, monitor, watched
 from mlops_dag_factory.cli.store import JSON, STORE, errors, open_store
-from mlops_provider.runtime.monitor.account import account, words
-from mlops_provider.runtime.monitor.decisions import decision_at
-from mlops_provider.runtime.monitor.silences import standing
+from mlops_provider.runtime.monitor.deciding.account import account, words
+from mlops_provider.runtime.monitor.deciding.decisions import decision_at
+from mlops_provider.runtime.monitor.deciding.silences import standing
 
 
 @monitor.command()

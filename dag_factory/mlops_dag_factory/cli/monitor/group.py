@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_dag_factory.spec.base import SpecError, parse_duration
-from mlops_provider.runtime.monitor.decisions import decisions_key
+from mlops_provider.runtime.monitor.deciding.decisions import decisions_key
 from mlops_provider.store.documents import revisions
 from mlops_provider.store.services import list_services
 

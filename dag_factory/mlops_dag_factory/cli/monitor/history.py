@@ -9,7 +9,7 @@ import click
 
 from mlops_dag_factory.cli.monitor.group import moment, monitor, watched
 from mlops_dag_factory.cli.store import JSON, STORE, errors, open_store
-from mlops_provider.runtime.monitor.decisions import read_decisions, time_of
+from mlops_provider.runtime.monitor.deciding.decisions import read_decisions, time_of
 
 _STYLES = {"critical": "bold red", "breach": "red", "warning": "yellow"}
 

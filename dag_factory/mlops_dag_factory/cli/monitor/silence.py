@@ -12,9 +12,9 @@ import click
 
 from mlops_dag_factory.cli.monitor.group import age, moment, monitor, watched
 from mlops_dag_factory.cli.store import JSON, STORE, errors, open_store
-from mlops_provider.runtime.monitor import silences
-from mlops_provider.runtime.monitor.decisions import read_decisions
-from mlops_provider.runtime.monitor.silences import Silence
+from mlops_provider.runtime.monitor.deciding import silences
+from mlops_provider.runtime.monitor.deciding.decisions import read_decisions
+from mlops_provider.runtime.monitor.deciding.silences import Silence
 
 if TYPE_CHECKING:
     from mlops_provider.store.chain import Entry

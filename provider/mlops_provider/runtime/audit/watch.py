@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.exceptions import MlopsError, StoreError
 from mlops_provider.refs import DatasetRef
 from mlops_provider.runtime.audit.trail import Flaws, Link
-from mlops_provider.runtime.monitor.decisions import newest_first, time_of
+from mlops_provider.runtime.monitor.deciding.decisions import newest_first, time_of
 from mlops_provider.runtime.sql import literal
 from mlops_provider.runtime.table import connect, scan
 from mlops_provider.store.store import MANIFEST

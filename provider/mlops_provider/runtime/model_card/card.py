@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.runtime.audit.deployment import served_when
 from mlops_provider.runtime.iterations.history import evaluation_of
 from mlops_provider.runtime.lineage import approvals_of, lineage_of, run_evidence
-from mlops_provider.runtime.monitor.decisions import newest_first
+from mlops_provider.runtime.monitor.deciding.decisions import newest_first
 from mlops_provider.store.model_versions import read_version
 from mlops_provider.store.services import list_service_names
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.refs import DatasetRef, ReportRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, one
 from mlops_provider.runtime.monitor.causes.find import find_causes
-from mlops_provider.runtime.monitor.drift import check_drift
+from mlops_provider.runtime.monitor.drift.quality import check_quality
+from mlops_provider.runtime.monitor.drift.scores import check_drift
+from mlops_provider.runtime.monitor.drift.segments import check_segments
 from mlops_provider.runtime.monitor.findings import Findings
 from mlops_provider.runtime.monitor.known_names import require_known
 from mlops_provider.runtime.monitor.look import Look
-from mlops_provider.runtime.monitor.performance import check_performance
-from mlops_provider.runtime.monitor.quality import check_quality
+from mlops_provider.runtime.monitor.performance.check import check_performance
 from mlops_provider.runtime.monitor.report import write_report
-from mlops_provider.runtime.monitor.segment_drift import check_segments
-from mlops_provider.runtime.monitor.service import check_service
+from mlops_provider.runtime.monitor.service.check import check_service
 from mlops_provider.runtime.sources import said_sources
 from mlops_provider.verdicts import RuleResult
 

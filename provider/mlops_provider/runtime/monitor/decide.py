@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.exceptions import ConflictError
 from mlops_provider.refs import ReportRef
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now, one
-from mlops_provider.runtime.monitor.decisions import (
+from mlops_provider.runtime.monitor.deciding.decisions import (
     Entry,
     decisions_key,
     find_made,
     newest_first,
     read_decisions,
 )
-from mlops_provider.runtime.monitor.obstacles import Around
-from mlops_provider.runtime.monitor.policy import Check, decide
-from mlops_provider.runtime.monitor.retraining import pending
-from mlops_provider.runtime.monitor.silences import standing
-from mlops_provider.runtime.monitor.state import State
+from mlops_provider.runtime.monitor.deciding.obstacles import Around
+from mlops_provider.runtime.monitor.deciding.policy import Check, decide
+from mlops_provider.runtime.monitor.deciding.retraining import pending
+from mlops_provider.runtime.monitor.deciding.silences import standing
+from mlops_provider.runtime.monitor.deciding.state import State
 from mlops_provider.store.documents import write_document
 
 if TYPE_CHECKING:

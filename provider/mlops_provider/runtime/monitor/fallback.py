@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import RollbackRefusedError
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
-from mlops_provider.runtime.monitor.decided import decided, monitor_actor, moved_on
+from mlops_provider.runtime.monitor.deciding.decided import decided, monitor_actor, moved_on
 from mlops_provider.runtime.rollback import follow, mirrored, take_back
 from mlops_provider.store.rollbacks import rollback_target
 from mlops_provider.store.rollouts import find_change

@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
-from mlops_provider.runtime.monitor.baseline import Like, spans
-from mlops_provider.runtime.monitor.pieces import HOUR
-from mlops_provider.runtime.monitor.segments import WHOLE, Segments, rows_of
-from mlops_provider.runtime.monitor.watched import LoggedPredictions, watch
+from mlops_provider.runtime.monitor.windows.baseline import Like, spans
+from mlops_provider.runtime.monitor.windows.pieces import HOUR
+from mlops_provider.runtime.monitor.windows.segments import WHOLE, Segments, rows_of
+from mlops_provider.runtime.monitor.windows.watched import LoggedPredictions, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_dag_factory.spec.monitor import MonitorSpec
-    from mlops_provider.runtime.monitor.baseline import Span
-    from mlops_provider.runtime.monitor.pieces import Hour, Pieces
+    from mlops_provider.runtime.monitor.windows.baseline import Span
+    from mlops_provider.runtime.monitor.windows.pieces import Hour, Pieces
 
 
 def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:  # noqa: ARG001 (it reads the log)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import ExpressionError
 from mlops_provider.expressions import Expression
-from mlops_provider.runtime.monitor.estimated import estimate_names
-from mlops_provider.runtime.monitor.fairness_drift import fairness_names
-from mlops_provider.runtime.monitor.importance_drift import CORRELATION
-from mlops_provider.runtime.monitor.log_answers import measured_by_log
-from mlops_provider.runtime.monitor.measures import ENDS
-from mlops_provider.runtime.monitor.segment_drift import SHARE
-from mlops_provider.runtime.monitor.segment_performance import WORST
-from mlops_provider.runtime.monitor.service_names import SERVICE
+from mlops_provider.runtime.monitor.drift.segments import SHARE
+from mlops_provider.runtime.monitor.performance.estimated import estimate_names
+from mlops_provider.runtime.monitor.performance.fairness_drift import fairness_names
+from mlops_provider.runtime.monitor.performance.importance_drift import CORRELATION
+from mlops_provider.runtime.monitor.performance.log_answers import measured_by_log
+from mlops_provider.runtime.monitor.performance.measures import ENDS
+from mlops_provider.runtime.monitor.performance.segments import WORST
+from mlops_provider.runtime.monitor.service.names import SERVICE
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.monitor import MonitorSpec

@@ -15,8 +15,8 @@ from mlops_provider.runtime.monitor.about import (
     About,
     read_about,
 )
-from mlops_provider.runtime.monitor.profiles import log_profiles, model_profiles
-from mlops_provider.runtime.monitor.segments import WHOLE, Segments, unflat
+from mlops_provider.runtime.monitor.windows.profiles import log_profiles, model_profiles
+from mlops_provider.runtime.monitor.windows.segments import WHOLE, Segments, unflat
 from mlops_provider.runtime.predictions import FAILED_STATUS, signature_of
 from mlops_provider.runtime.table import read_frame, scan
 from mlops_provider.store.models import BASELINE_FILE, Signature
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mlops_provider.refs import DatasetRef, ReportRef
     from mlops_provider.runtime.columns.profile import ColumnProfile
     from mlops_provider.runtime.contract import RunContext
-    from mlops_provider.runtime.monitor.segments import Parts
+    from mlops_provider.runtime.monitor.windows.segments import Parts
     from mlops_provider.store.services import ServedVersion
     from mlops_provider.store.store import Store
 

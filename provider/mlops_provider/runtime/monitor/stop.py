@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now
-from mlops_provider.runtime.monitor.decided import beside, decided, monitor_actor, moved_on
+from mlops_provider.runtime.monitor.deciding.decided import beside, decided, monitor_actor, moved_on
 from mlops_provider.runtime.targets.upkeep import stop
 from mlops_provider.store.rollouts import find_change
 from mlops_provider.store.service_chain import note_change

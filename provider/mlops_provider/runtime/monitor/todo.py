@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now
-from mlops_provider.runtime.monitor.decided import decided
+from mlops_provider.runtime.monitor.deciding.decided import decided
 from mlops_provider.store.todos import Todo, list_todos, open_todo, todo_id
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from mlops_provider.runtime.monitor.about import (
     About,
     write_about,
 )
-from mlops_provider.runtime.monitor.baseline import Baseline, Like, model_parts, read_logged, read_table
-from mlops_provider.runtime.monitor.segments import WHOLE, Segments, flat, profile_parts, rows_of
-from mlops_provider.runtime.monitor.service import measure_requests
-from mlops_provider.runtime.monitor.watched import Watched, watch
+from mlops_provider.runtime.monitor.service.check import measure_requests
+from mlops_provider.runtime.monitor.windows.baseline import Baseline, Like, model_parts, read_logged, read_table
+from mlops_provider.runtime.monitor.windows.segments import WHOLE, Segments, flat, profile_parts, rows_of
+from mlops_provider.runtime.monitor.windows.watched import Watched, watch
 from mlops_provider.runtime.predictions import FAILED_STATUS, Stretch
 from mlops_provider.runtime.sql import columns_of
 from mlops_provider.runtime.table import connect, scan, write_dataset
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.spec.monitor import MonitorSpec
     from mlops_provider.refs import DatasetRef
-    from mlops_provider.runtime.monitor.segments import Parts
+    from mlops_provider.runtime.monitor.windows.segments import Parts
 
 _ANSWERED = f"status < {FAILED_STATUS} AND NOT again"
 _LABELLED_PER_KEPT = 10

@@ -12,7 +12,7 @@ from scipy.stats import wasserstein_distance
 from sklearn.metrics import roc_auc_score
 
 from mlops_provider.exceptions import ExpressionError
-from mlops_provider.runtime.monitor.profiles import PREDICTION
+from mlops_provider.runtime.monitor.windows.profiles import PREDICTION
 
 LABELS = {"source": "labels", "column": "target"}
 DRIFT = {"data_drift": {"share": 0.3, "threshold": 0.25}}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mlops_dag_factory.spec.monitoring.drift import DataDriftCheck, PredictionDriftCheck
-from mlops_provider.runtime.monitor.drift_verdict import judge_features, judge_predictions
+from mlops_provider.runtime.monitor.drift.verdict import judge_features, judge_predictions
 from mlops_provider.runtime.monitor.findings import Findings
-from mlops_provider.runtime.monitor.profiles import PREDICTION
+from mlops_provider.runtime.monitor.windows.profiles import PREDICTION
 
 
 def found(beyond, columns=50, **more):

@@ -13,10 +13,10 @@ from sklearn import metrics
 
 from mlops_dag_factory.spec import EvaluateSpec
 from mlops_provider.exceptions import DataError
-from mlops_provider.runtime.monitor.estimate import Calibrator, Scored, estimable, estimate
-from mlops_provider.runtime.monitor.estimate_history import look_back
-from mlops_provider.runtime.monitor.log_answers import answers_of
-from mlops_provider.runtime.monitor.reference import asking_the_model
+from mlops_provider.runtime.monitor.performance.estimate import Calibrator, Scored, estimable, estimate
+from mlops_provider.runtime.monitor.performance.estimate_history import look_back
+from mlops_provider.runtime.monitor.performance.log_answers import answers_of
+from mlops_provider.runtime.monitor.performance.reference import asking_the_model
 from mlops_provider.store.models import Signature
 
 LABELS = {"source": "labels", "column": "target"}

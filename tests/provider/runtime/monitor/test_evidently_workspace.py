@@ -13,7 +13,7 @@ from mlops_dag_factory.cli.main import mlops
 from mlops_provider.runtime.columns.scan import profile_columns
 from mlops_provider.runtime.comparison import Wanted, compare_columns
 from mlops_provider.runtime.evidently_drift import SAMPLE_ROWS, keep_rows
-from mlops_provider.runtime.monitor.decisions import decisions_key
+from mlops_provider.runtime.monitor.deciding.decisions import decisions_key
 from mlops_provider.runtime.table import connect
 from mlops_provider.store.documents import write_document
 from mlops_provider.store.store import Store

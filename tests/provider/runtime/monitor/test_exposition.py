@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from mlops_provider.runtime.monitor.exposition import exposition
+from mlops_provider.runtime.monitor.service.exposition import exposition
 from mlops_provider.serving.telemetry import Telemetry
 
 DASHBOARD = Path(__file__).resolve().parents[4] / "docs" / "dashboards" / "service.json"

@@ -11,7 +11,7 @@ import pytest
 from sklearn.inspection import permutation_importance
 
 from mlops_dag_factory.spec import EvaluateSpec
-from mlops_provider.runtime.monitor.importance_drift import REPEATS
+from mlops_provider.runtime.monitor.performance.importance_drift import REPEATS
 
 LABELS = {"source": "labels", "column": "target"}
 

@@ -20,12 +20,13 @@ from mlops_provider.runtime.columns.sampling import resample
 from mlops_provider.runtime.columns.scan import profile_columns
 from mlops_provider.runtime.comparison import Wanted, compare_columns
 from mlops_provider.runtime.contract import RunContext
-from mlops_provider.runtime.monitor import decide, silences
-from mlops_provider.runtime.monitor.chances import Chances, chances_of
-from mlops_provider.runtime.monitor.decisions import read_decisions
-from mlops_provider.runtime.monitor.drift_verdict import judge_features
+from mlops_provider.runtime.monitor import decide
+from mlops_provider.runtime.monitor.deciding import silences
+from mlops_provider.runtime.monitor.deciding.decisions import read_decisions
+from mlops_provider.runtime.monitor.deciding.silences import Silence
+from mlops_provider.runtime.monitor.drift.chances import Chances, chances_of
+from mlops_provider.runtime.monitor.drift.verdict import judge_features
 from mlops_provider.runtime.monitor.findings import Findings
-from mlops_provider.runtime.monitor.silences import Silence
 from mlops_provider.runtime.records import note
 from mlops_provider.store.services import Change, ServedVersion, set_version
 from mlops_provider.store.store import Store, json_bytes

@@ -14,9 +14,9 @@ from mlops_provider.exceptions import ConfigError, DataError, ExpressionError
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.intervals import intervals
 from mlops_provider.runtime.monitor.known_names import require_known
-from mlops_provider.runtime.monitor.log_answers import answers_of, measured_by_log
-from mlops_provider.runtime.monitor.segment_performance import measure_segments, rows_by_segment
-from mlops_provider.runtime.monitor.segments import Segments
+from mlops_provider.runtime.monitor.performance.log_answers import answers_of, measured_by_log
+from mlops_provider.runtime.monitor.performance.segments import measure_segments, rows_by_segment
+from mlops_provider.runtime.monitor.windows.segments import Segments
 from mlops_provider.runtime.one_number import one_number
 from mlops_provider.runtime.table import connect, seal
 from mlops_provider.store.models import Signature

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_dag_factory.spec.monitoring.policy import PolicySpec
-from mlops_provider.runtime.monitor.obstacles import Around
-from mlops_provider.runtime.monitor.policy import Check, decide
-from mlops_provider.runtime.monitor.silences import Silence
-from mlops_provider.runtime.monitor.state import State
+from mlops_provider.runtime.monitor.deciding.obstacles import Around
+from mlops_provider.runtime.monitor.deciding.policy import Check, decide
+from mlops_provider.runtime.monitor.deciding.silences import Silence
+from mlops_provider.runtime.monitor.deciding.state import State
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -11,7 +11,7 @@ from mlops_dag_factory.spec.monitor import MonitorSpec
 from mlops_provider.refs import ModelRef
 from mlops_provider.runtime.columns.scores import score
 from mlops_provider.runtime.monitor.look import Look
-from mlops_provider.runtime.monitor.profiles import PREDICTION, model_profiles
+from mlops_provider.runtime.monitor.windows.profiles import PREDICTION, model_profiles
 from mlops_provider.runtime.table import read_frame
 from mlops_provider.store.models import COLUMNS_FILE
 

@@ -20,7 +20,7 @@ from tests.provider.runtime.rollout.conftest import Fleet, Flow
 
 from mlops_dag_factory.reading import inspect_text
 from mlops_dag_factory.spec.monitor import MonitorSpec
-from mlops_provider.runtime.monitor.service_sources import ask
+from mlops_provider.runtime.monitor.service.sources import ask
 from mlops_provider.runtime.phase import run_phase
 
 

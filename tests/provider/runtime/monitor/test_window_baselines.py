@@ -11,7 +11,7 @@ import pytest
 from mlops_provider.exceptions import ConfigError
 from mlops_provider.runtime.columns.files import read_profiles
 from mlops_provider.runtime.monitor.about import BASELINE_PROFILES_FILE, PROFILES_FILE, read_about
-from mlops_provider.runtime.monitor.segments import WHOLE, unflat
+from mlops_provider.runtime.monitor.windows.segments import WHOLE, unflat
 from mlops_provider.store.services import Change, now, roll_back
 
 NOON = datetime(2026, 3, 18, 12, tzinfo=UTC)  # a Wednesday

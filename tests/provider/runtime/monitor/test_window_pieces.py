@@ -17,7 +17,7 @@ from tests.provider.runtime.monitor.test_window_baselines import DRIFT, NOON, St
 from mlops_dag_factory.spec.monitor import MonitorSpec
 from mlops_provider.runtime.columns.files import read_profiles
 from mlops_provider.runtime.monitor.about import PROFILES_FILE, read_about
-from mlops_provider.runtime.monitor.segments import WHOLE, unflat
+from mlops_provider.runtime.monitor.windows.segments import WHOLE, unflat
 from mlops_provider.runtime.phase import run_phase
 from mlops_provider.store.store import Store
 

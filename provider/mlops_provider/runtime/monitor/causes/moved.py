@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.exceptions import ConfigError, DataError
 from mlops_provider.runtime.iterations.history import read_manifest, read_run
 from mlops_provider.runtime.iterations.suspects import importance_in
-from mlops_provider.runtime.monitor.importance_weights import importance_weights
+from mlops_provider.runtime.monitor.drift.importance_weights import importance_weights
 
 if TYPE_CHECKING:
     from mlops_provider.runtime.columns.profile import ColumnProfile

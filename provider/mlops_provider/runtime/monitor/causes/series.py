@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_provider.exceptions import ExpressionError
 from mlops_provider.expressions import Expression
 from mlops_provider.runtime.monitor.causes.moved import LONGEST, most_changed
-from mlops_provider.runtime.monitor.decisions import read_decisions
+from mlops_provider.runtime.monitor.deciding.decisions import read_decisions
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
 
 if TYPE_CHECKING:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.runtime.monitor.limits import Rule, is_clear, overshoot
-from mlops_provider.runtime.monitor.obstacles import AGAIN, PEOPLE, Around, Moment, said_of
-from mlops_provider.runtime.monitor.state import Alarm, Mark, State
+from mlops_provider.runtime.monitor.deciding.limits import Rule, is_clear, overshoot
+from mlops_provider.runtime.monitor.deciding.obstacles import AGAIN, PEOPLE, Around, Moment, said_of
+from mlops_provider.runtime.monitor.deciding.state import Alarm, Mark, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from mlops_dag_factory.spec.monitoring.policy import PolicySpec
-    from mlops_provider.runtime.monitor.silences import Silence
+    from mlops_provider.runtime.monitor.deciding.silences import Silence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import MlopsError
-from mlops_provider.runtime.monitor.decisions import newest_first, time_of
+from mlops_provider.runtime.monitor.deciding.decisions import newest_first, time_of
 from mlops_provider.store.services import list_service_names, read_service
 
 if TYPE_CHECKING:

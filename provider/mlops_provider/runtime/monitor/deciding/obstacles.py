@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlops_dag_factory.spec.monitoring.policy import PolicySpec
-    from mlops_provider.runtime.monitor.silences import Silence
-    from mlops_provider.runtime.monitor.state import Alarm, Mark, State
+    from mlops_provider.runtime.monitor.deciding.silences import Silence
+    from mlops_provider.runtime.monitor.deciding.state import Alarm, Mark, State
 
 PEOPLE = ("notify", "todo")
 """Actions that take somebody's time: quiet hours and an acknowledgement hold them."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from mlops_provider.runtime.evaluation import tables
 from mlops_provider.runtime.evaluation.evaluation import Evaluation
 from mlops_provider.runtime.measurement import Measurement
-from mlops_provider.runtime.monitor.estimate_section import estimate_section
-from mlops_provider.runtime.monitor.segment_performance import MINIMUM_ROWS
+from mlops_provider.runtime.monitor.performance.estimate_section import estimate_section
+from mlops_provider.runtime.monitor.performance.segments import MINIMUM_ROWS
 from mlops_provider.runtime.plots.forest import interval
 from mlops_provider.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from mlops_provider.runtime.monitor.importance_drift import ImportanceDrift
-    from mlops_provider.runtime.monitor.performance_found import Performance
-    from mlops_provider.runtime.monitor.segment_performance import Segment
+    from mlops_provider.runtime.monitor.performance.found import Performance
+    from mlops_provider.runtime.monitor.performance.importance_drift import ImportanceDrift
+    from mlops_provider.runtime.monitor.performance.segments import Segment
 
 _SEGMENT_METRICS = 3
 _COLUMNS = 10

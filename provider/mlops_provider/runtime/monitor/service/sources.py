@@ -10,7 +10,7 @@ import math
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.runtime.monitor.service_names import QUERIES
+from mlops_provider.runtime.monitor.service.names import QUERIES
 from mlops_provider.store.service_reports import live_reports
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
-from mlops_provider.runtime.monitor.pieces import Pieces
-from mlops_provider.runtime.monitor.profiles import model_profiles
-from mlops_provider.runtime.monitor.table_rows import TableRows
+from mlops_provider.runtime.monitor.windows.pieces import Pieces
+from mlops_provider.runtime.monitor.windows.profiles import model_profiles
+from mlops_provider.runtime.monitor.windows.table_rows import TableRows
 from mlops_provider.runtime.predictions import (
     hour_name,
     is_sound,
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from mlops_provider.refs import ModelRef
     from mlops_provider.runtime.columns.profile import ColumnProfile
     from mlops_provider.runtime.contract import RunContext
-    from mlops_provider.runtime.monitor.baseline import Like
-    from mlops_provider.runtime.monitor.pieces import Added
+    from mlops_provider.runtime.monitor.windows.baseline import Like
+    from mlops_provider.runtime.monitor.windows.pieces import Added
     from mlops_provider.runtime.predictions import Stretch
     from mlops_provider.store.models import Signature
 

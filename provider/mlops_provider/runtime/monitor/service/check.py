@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mlops_provider.expressions import Expression
 from mlops_provider.runtime.evaluation.tables import number, table
-from mlops_provider.runtime.monitor.service_names import LOGGED, QUERIES, SERVERS
-from mlops_provider.runtime.monitor.service_sources import from_prometheus, from_servers
+from mlops_provider.runtime.monitor.service.names import LOGGED, QUERIES, SERVERS
+from mlops_provider.runtime.monitor.service.sources import from_prometheus, from_servers
 from mlops_provider.runtime.predictions import FAILED_STATUS
 from mlops_provider.verdicts import RuleResult, judge_gate
 

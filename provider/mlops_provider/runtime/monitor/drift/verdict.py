@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_provider.runtime.monitor.profiles import PREDICTION
+from mlops_provider.runtime.monitor.windows.profiles import PREDICTION
 from mlops_provider.verdicts import Result, RuleResult
 
 if TYPE_CHECKING:

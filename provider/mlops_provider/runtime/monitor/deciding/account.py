@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlops_provider.runtime.monitor.decisions import Entry
+    from mlops_provider.runtime.monitor.deciding.decisions import Entry
 
 _NEAREST = 5
 

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_provider.runtime.answers import Answers
-    from mlops_provider.runtime.monitor.estimated import Estimated
-    from mlops_provider.runtime.monitor.fairness_drift import FairnessDrift
-    from mlops_provider.runtime.monitor.importance_drift import ImportanceDrift
-    from mlops_provider.runtime.monitor.measures import Measures
-    from mlops_provider.runtime.monitor.segment_performance import Segment
+    from mlops_provider.runtime.monitor.performance.estimated import Estimated
+    from mlops_provider.runtime.monitor.performance.fairness_drift import FairnessDrift
+    from mlops_provider.runtime.monitor.performance.importance_drift import ImportanceDrift
+    from mlops_provider.runtime.monitor.performance.measures import Measures
+    from mlops_provider.runtime.monitor.performance.segments import Segment
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.explanation.importance import permutation_importances
-from mlops_provider.runtime.monitor.log_answers import data_of
-from mlops_provider.runtime.monitor.reference import asking_the_model
+from mlops_provider.runtime.monitor.performance.log_answers import data_of
+from mlops_provider.runtime.monitor.performance.reference import asking_the_model
 from mlops_provider.runtime.sql import require_columns
 from mlops_provider.verdicts import Result, RuleResult
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.spec.monitoring.performance import ImportanceCheck
     from mlops_provider.runtime.explanation.importance import Importances
-    from mlops_provider.runtime.monitor.reference import Reference
+    from mlops_provider.runtime.monitor.performance.reference import Reference
     from mlops_provider.store.models import Signature
 
 CORRELATION = "importance_correlation"

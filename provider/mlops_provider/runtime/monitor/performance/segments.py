@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_provider.runtime.answers import Answers
-    from mlops_provider.runtime.monitor.measures import Measures
-    from mlops_provider.runtime.monitor.segments import Segments
+    from mlops_provider.runtime.monitor.performance.measures import Measures
+    from mlops_provider.runtime.monitor.windows.segments import Segments
 
     Array = np.ndarray[Any, Any]
 

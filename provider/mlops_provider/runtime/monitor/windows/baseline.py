@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.columns.files import read_profiles, write_profiles
-from mlops_provider.runtime.monitor.pieces import HOUR
-from mlops_provider.runtime.monitor.segments import WHOLE, add_parts, flat, profile_parts, rows_of, unflat
+from mlops_provider.runtime.monitor.windows.pieces import HOUR
+from mlops_provider.runtime.monitor.windows.segments import WHOLE, add_parts, flat, profile_parts, rows_of, unflat
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
 from mlops_provider.runtime.sources import files_of, read_sources, said_sources
 from mlops_provider.runtime.sql import columns_of, identifier, literal, require_columns
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from mlops_provider.refs import ModelRef
     from mlops_provider.runtime.columns.profile import ColumnProfile
     from mlops_provider.runtime.contract import RunContext
-    from mlops_provider.runtime.monitor.segments import Parts, Segments
-    from mlops_provider.runtime.monitor.watched import Watched
+    from mlops_provider.runtime.monitor.windows.segments import Parts, Segments
+    from mlops_provider.runtime.monitor.windows.watched import Watched
     from mlops_provider.store.store import Store
 
 SAMPLE_ROWS = 10_000

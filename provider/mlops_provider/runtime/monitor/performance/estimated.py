@@ -6,17 +6,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import MlopsError
-from mlops_provider.runtime.monitor.estimate import SURE, Scored, estimable, estimate
-from mlops_provider.runtime.monitor.estimate_history import CALIBRATION_ROWS, Point, calibrator_of, errors_of, look_back
-from mlops_provider.runtime.monitor.log_answers import answers_of, measured_by_log
+from mlops_provider.runtime.monitor.performance.estimate import SURE, Scored, estimable, estimate
+from mlops_provider.runtime.monitor.performance.estimate_history import (
+    CALIBRATION_ROWS,
+    Point,
+    calibrator_of,
+    errors_of,
+    look_back,
+)
+from mlops_provider.runtime.monitor.performance.log_answers import answers_of, measured_by_log
 from mlops_provider.runtime.predictions import Stretch, read_window
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_provider.runtime.monitor.look import Look
-    from mlops_provider.runtime.monitor.measures import Measures
-    from mlops_provider.runtime.monitor.reference import Reference
+    from mlops_provider.runtime.monitor.performance.measures import Measures
+    from mlops_provider.runtime.monitor.performance.reference import Reference
 
 BEFORE = "estimated_"
 ERROR = "estimate_error"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConfigError
-from mlops_provider.runtime.monitor.decisions import find_made, newest_first
+from mlops_provider.runtime.monitor.deciding.decisions import find_made, newest_first
 from mlops_provider.store.standing import Actor
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from mlops_provider.runtime.comparison import Comparison, Wanted, compare_columns
 from mlops_provider.runtime.evidently_drift import keep_rows
-from mlops_provider.runtime.monitor.chances import Chances, chances_of
-from mlops_provider.runtime.monitor.drift_verdict import judge_features, judge_predictions
-from mlops_provider.runtime.monitor.importance_weights import importance_weights
-from mlops_provider.runtime.monitor.multivariate import check_multivariate, score_embeddings
-from mlops_provider.runtime.monitor.profiles import PREDICTION
+from mlops_provider.runtime.monitor.drift.chances import Chances, chances_of
+from mlops_provider.runtime.monitor.drift.importance_weights import importance_weights
+from mlops_provider.runtime.monitor.drift.multivariate import check_multivariate, score_embeddings
+from mlops_provider.runtime.monitor.drift.verdict import judge_features, judge_predictions
+from mlops_provider.runtime.monitor.windows.profiles import PREDICTION
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
 from mlops_provider.store.models import PREDICTION_COLUMN
 

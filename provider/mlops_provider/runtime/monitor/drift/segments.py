@@ -7,11 +7,11 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from mlops_provider.runtime.evaluation.tables import number, table
-from mlops_provider.runtime.monitor.chances import Chances, chances_of
-from mlops_provider.runtime.monitor.drift import compare_features
-from mlops_provider.runtime.monitor.drift_verdict import judge_features
+from mlops_provider.runtime.monitor.drift.chances import Chances, chances_of
+from mlops_provider.runtime.monitor.drift.scores import compare_features
+from mlops_provider.runtime.monitor.drift.verdict import judge_features
 from mlops_provider.runtime.monitor.findings import Findings
-from mlops_provider.runtime.monitor.segments import WHOLE, feature_of, rows_of
+from mlops_provider.runtime.monitor.windows.segments import WHOLE, feature_of, rows_of
 
 if TYPE_CHECKING:
     from mlops_dag_factory.spec.monitoring.drift import DataDriftCheck

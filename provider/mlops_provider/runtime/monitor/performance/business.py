@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mlops_provider.runtime.monitor.findings import Findings
     from mlops_provider.runtime.monitor.look import Look
-    from mlops_provider.runtime.monitor.measures import Measures
+    from mlops_provider.runtime.monitor.performance.measures import Measures
 
 
 def measure_business(look: Look, found: Findings, measures: Measures, taken: Collection[str]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from mlops_provider.exceptions import ConfigError
 from mlops_provider.runtime.columns.profile import merge
 from mlops_provider.runtime.columns.scores import quantiles
-from mlops_provider.runtime.monitor.profiles import PREDICTION, log_profiles
+from mlops_provider.runtime.monitor.windows.profiles import PREDICTION, log_profiles
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
 from mlops_provider.runtime.sql import identifier, literal
 

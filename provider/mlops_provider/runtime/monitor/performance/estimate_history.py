@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_provider.runtime.monitor.estimate import Calibrator, Scored, estimate
+from mlops_provider.runtime.monitor.performance.estimate import Calibrator, Scored, estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ from mlops_provider.runtime.columns.kinds import kind_of, prediction_kind
 from mlops_provider.runtime.columns.scan import profile_columns
 from mlops_provider.runtime.ingest import explained
 from mlops_provider.runtime.labels import SQL_TYPES
-from mlops_provider.runtime.monitor.pieces import Added
-from mlops_provider.runtime.monitor.profiles import PREDICTION, model_profiles
-from mlops_provider.runtime.monitor.segments import profile_parts
+from mlops_provider.runtime.monitor.windows.pieces import Added
+from mlops_provider.runtime.monitor.windows.profiles import PREDICTION, model_profiles
+from mlops_provider.runtime.monitor.windows.segments import profile_parts
 from mlops_provider.runtime.predictions import FEATURE_PREFIX, Stretch, signature_of
 from mlops_provider.runtime.sources import read_sources, said_sources
 from mlops_provider.runtime.sql import FLOATS, INTEGERS, columns_of, identifier, literal, require_columns
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mlops_provider.refs import ModelRef
     from mlops_provider.runtime.columns.profile import ColumnProfile
     from mlops_provider.runtime.contract import RunContext
-    from mlops_provider.runtime.monitor.baseline import Like
+    from mlops_provider.runtime.monitor.windows.baseline import Like
     from mlops_provider.store.models import FeatureType
     from mlops_provider.store.services import ServedVersion
     from mlops_provider.store.store import Store

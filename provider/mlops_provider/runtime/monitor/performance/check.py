@@ -8,23 +8,23 @@ from mlops_provider.exceptions import MlopsError
 from mlops_provider.expressions import Expression
 from mlops_provider.runtime.intervals import intervals
 from mlops_provider.runtime.metrics import usual
-from mlops_provider.runtime.monitor.business import measure_business
-from mlops_provider.runtime.monitor.estimated import BEFORE as ESTIMATED
-from mlops_provider.runtime.monitor.estimated import estimate_performance
-from mlops_provider.runtime.monitor.fairness_drift import BEFORE as FAIRNESS
-from mlops_provider.runtime.monitor.fairness_drift import measure_fairness_drift
-from mlops_provider.runtime.monitor.importance_drift import (
+from mlops_provider.runtime.monitor.known_names import own_names
+from mlops_provider.runtime.monitor.performance.business import measure_business
+from mlops_provider.runtime.monitor.performance.estimated import BEFORE as ESTIMATED
+from mlops_provider.runtime.monitor.performance.estimated import estimate_performance
+from mlops_provider.runtime.monitor.performance.fairness_drift import BEFORE as FAIRNESS
+from mlops_provider.runtime.monitor.performance.fairness_drift import measure_fairness_drift
+from mlops_provider.runtime.monitor.performance.found import Performance
+from mlops_provider.runtime.monitor.performance.importance_drift import (
     CORRELATION,
     judge_importance,
     measure_importance_drift,
 )
-from mlops_provider.runtime.monitor.known_names import own_names
-from mlops_provider.runtime.monitor.log_answers import answers_of, data_of, measured_by_log, not_finite
-from mlops_provider.runtime.monitor.measures import Measures
-from mlops_provider.runtime.monitor.performance_found import Performance
-from mlops_provider.runtime.monitor.performance_section import performance_section
-from mlops_provider.runtime.monitor.reference import Reference
-from mlops_provider.runtime.monitor.segment_performance import WORST, add_worst, measure_segments, rows_by_segment
+from mlops_provider.runtime.monitor.performance.log_answers import answers_of, data_of, measured_by_log, not_finite
+from mlops_provider.runtime.monitor.performance.measures import Measures
+from mlops_provider.runtime.monitor.performance.reference import Reference
+from mlops_provider.runtime.monitor.performance.section import performance_section
+from mlops_provider.runtime.monitor.performance.segments import WORST, add_worst, measure_segments, rows_by_segment
 from mlops_provider.runtime.slices import find_slices
 from mlops_provider.verdicts import RuleResult
 

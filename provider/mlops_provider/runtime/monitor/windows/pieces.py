@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.columns.files import read_profiles, write_profiles
-from mlops_provider.runtime.monitor.profiles import PREDICTION
-from mlops_provider.runtime.monitor.segments import WHOLE, add_parts, flat, profile_parts, rows_of, unflat
+from mlops_provider.runtime.monitor.windows.profiles import PREDICTION
+from mlops_provider.runtime.monitor.windows.segments import WHOLE, add_parts, flat, profile_parts, rows_of, unflat
 from mlops_provider.runtime.predictions import (
     FAILED_STATUS,
     Stretch,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops_provider.runtime.columns.profile import ColumnProfile
-    from mlops_provider.runtime.monitor.segments import Parts, Segments
+    from mlops_provider.runtime.monitor.windows.segments import Parts, Segments
     from mlops_provider.store.models import Signature
     from mlops_provider.store.store import Store
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from mlops_dag_factory.spec.monitoring.performance import FairnessCheck
     from mlops_provider.runtime.answers import Answers
-    from mlops_provider.runtime.monitor.measures import Measures
-    from mlops_provider.runtime.monitor.reference import Reference
+    from mlops_provider.runtime.monitor.performance.measures import Measures
+    from mlops_provider.runtime.monitor.performance.reference import Reference
 
 BEFORE = "fairness"
 ASPECTS = ("baseline", "change")

@@ -11,8 +11,8 @@ from mlops_provider.runtime.plots.chart import Axis, Chart
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlops_provider.runtime.monitor.estimate_history import Point
-    from mlops_provider.runtime.monitor.estimated import Estimated
+    from mlops_provider.runtime.monitor.performance.estimate_history import Point
+    from mlops_provider.runtime.monitor.performance.estimated import Estimated
 
 _FIRST = ("accuracy", "precision", "recall", "f1", "roc_auc")
 _CHARTS = 3
