@@ -60,6 +60,7 @@ def test_an_id_that_a_client_repeats_is_two_requests_and_the_rows_of_one_request
     _, outcome, _ = digits.look(checks={"service": ["error_rate <= 0.4"]})
 
     assert (outcome.metrics["requests"], outcome.metrics["error_rate"]) == (2, 0.5)
+    assert "requests_per_s" not in outcome.metrics, "a millisecond has no rate"
     assert outcome.verdict.status == "blocked"
 
 

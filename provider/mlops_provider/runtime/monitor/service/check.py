@@ -47,7 +47,8 @@ def check_service(look: Look, found: Findings) -> None:
 def measure_requests(connection: duckdb.DuckDBPyConnection, rows: str, seconds: float) -> dict[str, float]:
     """Measure all requests of a window from its rows (SQL); a request is an id at a moment: clients repeat ids.
 
-    `seconds` is the window's length; where it has none, from its first row to its last.
+    `seconds` is the window's length; where it has none, from its first row to its last, and a rate over less than a
+    second is none.
     """
     places = ", ".join(f"quantile_cont(latency, {part}) AS latency_p{part * 100:.0f}_ms" for part in (0.5, 0.95, 0.99))
     requests = (
@@ -56,7 +57,7 @@ def measure_requests(connection: duckdb.DuckDBPyConnection, rows: str, seconds: 
     span = seconds or "date_diff('ms', min(ts), max(ts)) / 1000"
     query = (
         f"SELECT count(*) AS requests, avg((status >= {FAILED_STATUS})::DOUBLE) AS error_rate, {places}, "
-        f"count(*) / greatest({span}, 0.001) AS requests_per_s "
+        f"CASE WHEN {span} >= 1 THEN count(*) / ({span}) END AS requests_per_s "
         f"FROM ({requests})"
     )
     cursor = connection.execute(query)
