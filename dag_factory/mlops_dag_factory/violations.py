@@ -25,6 +25,7 @@ _TYPES = {
     "model_attributes_type": "a map", "time_delta_type": "a duration such as 30m",
     "time_delta_parsing": "a duration such as 30m",
 }  # fmt: skip
+_MAPS = {"dict_type", "model_type", "model_attributes_type"}
 _BOUNDS = {
     "greater_than": ("gt", "greater than"), "greater_than_equal": ("ge", "at least"),
     "less_than": ("lt", "less than"), "less_than_equal": ("le", "at most"),
@@ -65,6 +66,10 @@ def violations(errors: Iterable[ErrorDetails], data: dict[str, Any]) -> list[Fin
         if words and (deeper or len(words) < len(group)):  # it is a map, for a member that takes one
             group = [error for error in group if error not in words]  # noqa: PLW2901 (the narrower group)
         kinds = [error for error in group if error["type"] in _TYPES]
+        word = next((error for error in group if error["type"] == "literal_error"), None)
+        if word and not deeper and any(error["type"] in _MAPS for error in kinds):
+            findings.append(Finding(loc=loc, code="choice", **_word_or_map(loc, word, data)._asdict()))
+            continue
         if kinds and (len(kinds) < len(group) or deeper):
             group = [error for error in group if error["type"] not in _TYPES]  # noqa: PLW2901 (the narrower group)
             kinds = []
@@ -113,6 +118,19 @@ def _wrong_type(loc: Location, errors: list[ErrorDetails]) -> Finding:
     return Finding(loc=loc, code="type", message=f"must be {wanted}, found {shown(value)}", hint=hint)
 
 
+def _word_or_map(loc: Location, error: ErrorDetails, data: dict[str, Any]) -> Said:
+    allowed, value = _allowed(error), error["input"]
+    model = _model(loc, data)
+    fields = f"a map may have: {', '.join(sorted(model.model_fields))}" if model else ""
+    return Said(
+        f"must be {', '.join(allowed)} or a map; found {shown(value)}", suggestion(str(value), allowed).strip() or fields
+    )
+
+
+def _allowed(error: ErrorDetails) -> list[str]:
+    return str(error.get("ctx", {})["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+
+
 def _finding(loc: Location, error: ErrorDetails, data: dict[str, Any]) -> Finding:
     kind, context, value = error["type"], error.get("ctx", {}), error["input"]
     last = str(error["loc"][-1]) if error["loc"] else ""
@@ -138,9 +156,9 @@ def _said(error: ErrorDetails) -> Said:
         name, words = _BOUNDS[kind]
         return Said(f"must be {words} {context[name]:g}, found {shown(value)}")
     if kind == "literal_error":
-        allowed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        allowed = _allowed(error)
         return Said(
-            f"must be one of {allowed}; found {shown(value)}", suggestion(str(value), allowed.split(", ")).strip()
+            f"must be one of {', '.join(allowed)}; found {shown(value)}", suggestion(str(value), allowed).strip()
         )
     if kind == "value_error":
         raised = context["error"]
