@@ -122,9 +122,8 @@ def _word_or_map(loc: Location, error: ErrorDetails, data: dict[str, Any]) -> Sa
     allowed, value = _allowed(error), error["input"]
     model = _model(loc, data)
     fields = f"a map may have: {', '.join(sorted(model.model_fields))}" if model else ""
-    return Said(
-        f"must be {', '.join(allowed)} or a map; found {shown(value)}", suggestion(str(value), allowed).strip() or fields
-    )
+    hint = suggestion(str(value), allowed).strip() or fields
+    return Said(f"must be {', '.join(allowed)} or a map; found {shown(value)}", hint)
 
 
 def _allowed(error: ErrorDetails) -> list[str]:
