@@ -10,6 +10,7 @@ Layout below the root URL:
     <workflow>/predictions/<environment>/…                                prediction log
     <workflow>/predict/<work>/<partition>/…                               receipts of scored partitions
     <workflow>/monitor/…                                                  monitoring history
+    <workflow>/compared/<digests>.json                                    what changed between two training sets
     _names/<name>/…                                                       workflow where a registered name is at home
 """
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_provider.refs import DatasetRef
 from mlops_provider.runtime.dataset_drift import score_datasets
-from mlops_provider.runtime.iterations.data_changes import DRIFTED
+from mlops_provider.runtime.iterations.training_sets import DRIFTED
 
 if TYPE_CHECKING:
     from mlops_provider.runtime.iterations.changes import Changes

@@ -128,3 +128,18 @@ def test_data_that_is_gone_is_said_and_loses_nothing_else(iterations):
 
     assert "model.parameters.max_depth 6 → 2" in [change.says for change in found.changes]
     assert any(each.startswith("the columns that model learned from: ") for each in found.unknown)
+
+
+def test_what_was_compared_once_is_read_ever_after_with_the_same_words(iterations):
+    before = iterations.run()
+    frame = iterations.frame.assign(pressure=iterations.frame["pressure"] + 5)
+    after = iterations.run(frame)
+
+    first = between(iterations, before, after)
+    [kept] = (iterations.bench.root / "store" / "flow" / "compared").iterdir()
+    again = between(iterations, before, after)
+
+    assert again == first
+    assert any(change.says.startswith("column pressure: drift ") for change in first.changes)
+    kept.write_text(kept.read_text().replace("column pressure", "column weight"))
+    assert any(change.says.startswith("column weight: drift ") for change in between(iterations, before, after).changes)
