@@ -54,7 +54,7 @@ class Chance:
     def p_value(self, found: float) -> float:
         """Give the probability of a score as large as one that was found."""
         import numpy as np
-        from scipy.stats import gamma
+        from scipy.special import gammaincc
 
         scores = np.asarray(self.scores)
         beyond = int((scores >= found).sum())
@@ -64,7 +64,7 @@ class Chance:
         mean, variance = float(scores.mean()), float(scores.var(ddof=1))
         if not math.isfinite(variance) or variance <= 0:
             return counted if beyond else 0.0
-        tail = float(gamma.sf(found, mean * mean / variance, scale=variance / mean))
+        tail = float(gammaincc(mean * mean / variance, found / (variance / mean)))
         return min(tail, (_COUNTED + 1) / (len(scores) + 1))
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.spatial.distance import jensenshannon
 
 from mlops_provider.exceptions import ConfigError, DataError
 from mlops_provider.runtime.columns.scores import (
@@ -73,6 +74,17 @@ def test_categories_are_scored_as_evidently_does(profiled, weather, evidently, m
     found = score(profiled(before, "category"), profiled(after, "category"), method)
 
     assert found == pytest.approx(evidently(method, before, after, numeric=False), abs=1e-9)
+
+
+def test_jensen_shannon_is_scipys_also_where_sides_are_nearly_equal_or_apart(profiled):
+    random = np.random.default_rng(0)
+    for sizes in ([1000, 1, 0, 500], [1000, 0, 3, 500], [0, 0, 1500, 0], [9999, 1, 1, 9999]):
+        moved = [abs(size + int(random.integers(-1, 2))) for size in sizes]
+        sides = [pd.Series(np.repeat(list("abcd"), some)).astype("string") for some in (sizes, moved)]
+
+        found = score(*(profiled(side, "category") for side in sides), "jensenshannon")
+
+        assert found == pytest.approx(np.nan_to_num(jensenshannon(sizes, moved)), rel=1e-6, abs=1e-12)
 
 
 def test_kolmogorov_smirnov_and_chi_square_are_scipys(profiled, weather, evidently):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from scipy.stats import false_discovery_control
 
 from mlops_dag_factory.spec.monitoring.drift import DataDriftCheck, PredictionDriftCheck
-from mlops_provider.runtime.monitor.drift.verdict import judge_features, judge_predictions
+from mlops_provider.runtime.monitor.drift.verdict import false_discovery, judge_features, judge_predictions
 from mlops_provider.runtime.monitor.findings import Findings
 from mlops_provider.runtime.monitor.windows.profiles import PREDICTION
 
@@ -15,6 +17,14 @@ def found(beyond, columns=50, **more):
     names = [f"c{number}" for number in range(columns)]
     scores = {name: 0.2 if name in beyond else 0.01 for name in names}
     return Findings(scores=scores, thresholds=dict.fromkeys(names, 0.1), chances=beyond, **more)
+
+
+def test_probabilities_are_adjusted_as_scipy_does():
+    random = np.random.default_rng(0)
+    for count in (1, 2, 50):
+        chances = [*random.uniform(0, 1, count) ** 3, 0.01, 0.01, 1.0, 0.0]
+
+        assert false_discovery(chances) == pytest.approx(false_discovery_control(chances), rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -84,14 +84,21 @@ def _adjusted(found: Findings) -> dict[str, float]:
 
     Scores below their threshold count as chance; one that profiles do not give has been judged by its own means.
     """
-    from scipy.stats import false_discovery_control
-
     features = [name for name in found.scores if name in found.chances]
     if not features:
         return {}
     rest = len(found.scores) - len(features)
-    values = false_discovery_control([*(found.chances[name] for name in features), *[1.0] * rest])
-    return dict(zip(features, values[: len(features)].tolist(), strict=True))
+    values = false_discovery([*(found.chances[name] for name in features), *[1.0] * rest])
+    return dict(zip(features, values[: len(features)], strict=True))
+
+
+def false_discovery(chances: list[float]) -> list[float]:
+    """Adjust probabilities for how many there are: scipy.stats.false_discovery_control, which takes long to import."""
+    adjusted, least, count = list(chances), 1.0, len(chances)
+    for place, (chance, i) in enumerate(sorted(((chance, i) for i, chance in enumerate(chances)), reverse=True)):
+        least = min(least, chance * (count / (count - place)))
+        adjusted[i] = least
+    return adjusted
 
 
 def _broken(severity: str) -> Result:
