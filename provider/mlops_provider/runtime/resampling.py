@@ -65,6 +65,43 @@ def resample(models: Sequence[Answers], names: Iterable[str], *, seed: int = 0) 
     return {metric.name: found[metric.name] for metric in wanted}
 
 
+def measure_quickly(answers: Answers, names: Iterable[str]) -> dict[str, float]:
+    """Measure metrics once, in the cheapest way that each allows; those that the rows do not define are left out.
+
+    The values are those of `Answers.measure`, but for rounding, at a tenth of its cost where there are few rows.
+    """
+    found = {}
+    for metric in (find(answers.signature.kind, name) for name in names):
+        value = _of_counts(metric, answers) if metric.counts else _of_means(metric, answers)
+        if value is None:
+            value = _value(metric, answers)
+        if math.isfinite(value):
+            found[metric.name] = value
+    return found
+
+
+def _of_counts(metric: Metric, answers: Answers) -> float | None:
+    import numpy as np
+
+    truth, predicted = answers.codes
+    size = max(int(answers.codes.max()) + 1, len(answers.signature.classes))
+    if metric.counts is None or size > _MOST_CODES:
+        return None
+    cells = np.bincount(truth * size + predicted, minlength=size * size)
+    return float(metric.counts(cells.reshape(1, size, size).astype(float))[0])
+
+
+def _of_means(metric: Metric, answers: Answers) -> float | None:
+    """Give the mean of what rows contribute; None where the metric is not a mean, or not defined for some row."""
+    if metric.each is None:
+        return None
+    try:
+        mean = float(metric.each(answers).mean())
+    except ValueError:
+        return None
+    return math.sqrt(mean) if metric.root else mean
+
+
 def _by_counts(models: Sequence[Answers], wanted: Sequence[Metric], seed: int) -> dict[str, Draws]:
     """Draw cells of confusion; nothing where there are too many of them."""
     import numpy as np

@@ -17,6 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from mlops_provider.exceptions import ConfigError, DataError
 from mlops_provider.runtime.answers import Answers
 from mlops_provider.runtime.metrics import METRICS, find, goodness, is_lower_better, usual
+from mlops_provider.runtime.resampling import measure_quickly
 from mlops_provider.store.models import Feature, Signature
 
 
@@ -274,6 +275,16 @@ def test_a_metric_of_counts_is_that_of_the_rows(name, request):
             if metric.counts is not None:
                 expected = drawn.measure([metric.name], {})[metric.name]
                 assert metric.counts(matrix)[0] == pytest.approx(expected), metric.name
+
+
+@pytest.mark.parametrize("name", ["binary", "multiclass", "regression"])
+def test_what_is_measured_quickly_is_what_is_measured(name, request):
+    answers = request.getfixturevalue(name)
+    names = list(METRICS[answers.signature.kind])
+    for seed in range(20):
+        drawn = answers.take(np.random.default_rng(seed).integers(0, len(answers), 12))  # few: some are not defined
+
+        assert measure_quickly(drawn, names) == pytest.approx(drawn.measure(names, {}))
 
 
 def test_rows_are_taken_with_all_that_belongs_to_them(ranking, binary):

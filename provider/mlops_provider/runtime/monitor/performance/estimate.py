@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from mlops_provider.runtime.calibration import Reliability
+from mlops_provider.runtime.metrics.ranks import area_by_chances, area_by_ranks, average_ranks
 from mlops_provider.runtime.metrics.table import METRICS
 
 if TYPE_CHECKING:
@@ -162,16 +163,8 @@ def _losses(score: Array) -> list[tuple[str, Array, Array]]:
 def _area(score: Array, chance: Array, random: np.random.Generator) -> tuple[float, float]:
     """Give the ROC AUC of rows that count as both classes, each by its chance, and its spread over drawn truths."""
     import numpy as np
-    from scipy.stats import rankdata
-    from sklearn.metrics import roc_auc_score
 
-    truth = np.repeat([1, 0], len(score))
-    area = roc_auc_score(truth, np.tile(score, 2), sample_weight=np.concatenate([chance, 1 - chance]))
-    ranks = rankdata(score)
-    areas = []
-    for _ in range(DRAWS // 10):
-        true = random.random(len(score)) < chance
-        yes = int(true.sum())
-        if 0 < yes < len(score):
-            areas.append((ranks[true].sum() - yes * (yes + 1) / 2) / (yes * (len(score) - yes)))
-    return float(area), float(np.std(areas)) if areas else 0.0
+    ranks = average_ranks(score)
+    drawn = [area_by_ranks(ranks, random.random(len(score)) < chance) for _ in range(DRAWS // 10)]
+    areas = [area for area in drawn if np.isfinite(area)]
+    return area_by_chances(score, chance), float(np.std(areas)) if areas else 0.0

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.runtime.monitor.performance.estimate import Calibrator, Scored, estimate
+from mlops_provider.runtime.resampling import measure_quickly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ def look_back(
         calibrator, _ = calibrator_of(past.take(slice(0, start)), evaluated)
         if calibrator is None:
             continue
-        realised = answers.take(inside).measure(names, {})
+        realised = measure_quickly(answers.take(inside), names)
         estimated = estimate(signature, past.take(inside), calibrator).metrics
         both = [name for name in names if name in realised and name in estimated]
         found.append(
