@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -246,13 +247,21 @@ def with_labels(
     locate: Callable[[str], str],
     *,
     only_labelled: bool = False,
+    keep: bool = False,
 ) -> tuple[str, list[str]]:
-    """Give the SQL of rows with a column `truth`, and the files of labels that cannot be read."""
+    """Give the SQL of rows with a column `truth`, and the files of labels that cannot be read.
+
+    `keep`: the labels are read now, into a temporary table, for a query that is asked several times.
+    """
     truth, lost = "", list[str]()
     if labels:
         answered = f"SELECT * FROM ({query}) WHERE status < {FAILED_STATUS} AND NOT again"
         truth, lost = arrived_labels(connection, labels, signature=signature, locate=locate, predictions=answered)
     kind = truth_type(signature)
+    if truth and keep:
+        name = f"mlops_labels_{uuid.uuid4().hex}"
+        connection.execute(f"CREATE TEMP TABLE {name} AS {truth}")
+        truth = f"SELECT * FROM {name}"
     truth = truth or f"SELECT NULL::VARCHAR AS label_key, 0 AS label_row, NULL::{kind} AS truth WHERE false"
     join = "JOIN" if only_labelled else "LEFT JOIN"
     answered = f" AND p.status < {FAILED_STATUS} AND NOT p.again" if only_labelled else ""  # of failures none learns

@@ -18,7 +18,7 @@ from mlops_provider.runtime.monitor.about import (
 from mlops_provider.runtime.monitor.windows.profiles import log_profiles, model_profiles
 from mlops_provider.runtime.monitor.windows.segments import WHOLE, Segments, unflat
 from mlops_provider.runtime.predictions import FAILED_STATUS, signature_of
-from mlops_provider.runtime.table import read_frame, scan
+from mlops_provider.runtime.table import connect, read_frame, scan
 from mlops_provider.store.models import BASELINE_FILE, Signature
 from mlops_provider.store.services import read_service, service_history
 
@@ -153,7 +153,8 @@ class Look:
         if self.window is None:
             return {}
         source = f"(SELECT * FROM {scan(self.store, self.window)} WHERE status < {FAILED_STATUS} AND NOT again)"
-        return log_profiles(source, self.baseline_profiles)
+        with connect() as connection:
+            return log_profiles(connection, source, self.baseline_profiles)
 
     @cached_property
     def parts(self) -> Parts:

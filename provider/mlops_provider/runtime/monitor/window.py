@@ -26,7 +26,6 @@ from mlops_provider.runtime.monitor.windows.baseline import Baseline, Like, mode
 from mlops_provider.runtime.monitor.windows.segments import WHOLE, Segments, flat, profile_parts, rows_of
 from mlops_provider.runtime.monitor.windows.watched import Watched, watch
 from mlops_provider.runtime.predictions import FAILED_STATUS, Stretch
-from mlops_provider.runtime.sql import columns_of
 from mlops_provider.runtime.table import connect, scan, write_dataset
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ class _Reading:
             since = self._stretch(self.at).since or datetime.fromisoformat(about.since)
             return self.watched.add_up(since, self.at, like).parts
         rows = f"SELECT * FROM {scan(self.context.store(), self.outputs['window'])} WHERE {_ANSWERED}"
-        return profile_parts(f"({rows})", like.profiles, like.segments, columns_of(self.connection, rows))
+        return profile_parts(self.connection, f"({rows})", like.profiles, like.segments)
 
     def _baseline(self, about: About, like: Like) -> Baseline:
         spec, store = self.config.baseline, self.context.store()

@@ -128,8 +128,7 @@ def model_parts(store: Store, model: ModelRef, like: Like) -> Parts:
     with connect() as connection:
         source = f"read_parquet({literal(str(file))})"
         rows = _as_logged(source, columns_of(connection, f"SELECT * FROM {source}"), PREDICTION_COLUMN)
-        present = columns_of(connection, rows)
-    return {**profile_parts(f"({rows})", like.profiles, like.segments, present), WHOLE: {}}
+        return {**profile_parts(connection, f"({rows})", like.profiles, like.segments), WHOLE: {}}
 
 
 def _profile_table(spec: BaselineSpec, context: RunContext, store: Store, like: Like, key: str) -> None:
@@ -144,8 +143,7 @@ def _profile_table(spec: BaselineSpec, context: RunContext, store: Store, like: 
         connection.execute(f"COPY ({numbered}) TO {literal(str(whole))} (FORMAT parquet)")
         source = f"read_parquet({literal(str(whole))})"
         rows = _as_logged(source, columns, spec.prediction)
-        present = columns_of(connection, rows)
-        parts = profile_parts(f"({rows})", like.profiles, like.segments, present)
+        parts = profile_parts(connection, f"({rows})", like.profiles, like.segments)
         drawn = f"SELECT * FROM {source} ORDER BY md5_number_lower(mlops_row::VARCHAR), mlops_row LIMIT {SAMPLE_ROWS}"
         renamed = f"* EXCLUDE (mlops_row) RENAME ({identifier(spec.prediction)} AS {PREDICTION_COLUMN})"
         names = renamed if spec.prediction else "* EXCLUDE (mlops_row)"

@@ -24,7 +24,7 @@ from mlops_provider.runtime.predictions import (
     repeated,
     rows_query,
 )
-from mlops_provider.runtime.sql import columns_of, literal
+from mlops_provider.runtime.sql import literal
 from mlops_provider.runtime.table import connect
 from mlops_provider.store.store import json_digest
 
@@ -171,7 +171,7 @@ class Pieces:
                 drawn = f"{rows} ORDER BY md5_number_lower(concat_ws('/', request_id, row, ts)), ts LIMIT {SAMPLE_ROWS}"
                 connection.execute(f"COPY ({drawn}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)")
                 sample = file.read_bytes()
-            return profile_parts(f"({rows})", self.like, self.segments, columns_of(connection, rows)), sample
+            return profile_parts(connection, f"({rows})", self.like, self.segments), sample
 
 
 def _without_predictions(parts: Parts) -> Parts:

@@ -15,6 +15,8 @@ from mlops_provider.store.models import BASELINE_FILE, COLUMNS_FILE, PREDICTION_
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import duckdb
+
     from mlops_provider.refs import ModelRef
     from mlops_provider.runtime.columns.profile import ColumnProfile, Kind
     from mlops_provider.store.models import Signature
@@ -37,11 +39,12 @@ def model_profiles(store: Store, model: ModelRef, signature: Signature) -> dict[
     return {PREDICTION if name == PREDICTION_COLUMN else name: profile for name, profile in found.items()}
 
 
-def log_profiles(source: str, like: Mapping[str, ColumnProfile]) -> dict[str, ColumnProfile]:
+def log_profiles(
+    connection: duckdb.DuckDBPyConnection, source: str, like: Mapping[str, ColumnProfile]
+) -> dict[str, ColumnProfile]:
     """Profile answered rows of the prediction log (SQL) around the centres of a baseline; columns not logged lack."""
     names = {name: "prediction" if name == PREDICTION else f"{FEATURE_PREFIX}{name}" for name in like}
     kinds = {logged: like[name].kind for name, logged in names.items()}
     centres = {logged: like[name].centre for name, logged in names.items()}
-    with connect() as connection:
-        found = profile_columns(connection, source, kinds, centres)
+    found = profile_columns(connection, source, kinds, centres)
     return {name: found[logged] for name, logged in names.items() if logged in found}

@@ -14,10 +14,12 @@ from mlops_provider.runtime.columns.profile import merge
 from mlops_provider.runtime.columns.scores import quantiles
 from mlops_provider.runtime.monitor.windows.profiles import PREDICTION, log_profiles
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
-from mlops_provider.runtime.sql import identifier, literal
+from mlops_provider.runtime.sql import columns_of, identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    import duckdb
 
     from mlops_provider.runtime.columns.profile import ColumnProfile
 
@@ -117,12 +119,13 @@ def feature_of(segment: str, features: Iterable[str]) -> str:
 
 
 def profile_parts(
-    source: str, like: Mapping[str, ColumnProfile], segments: Segments, present: Collection[str]
+    connection: duckdb.DuckDBPyConnection, source: str, like: Mapping[str, ColumnProfile], segments: Segments
 ) -> Parts:
     """Profile the rows of a SQL source in the log's columns, whole and by segment; a segment without rows lacks."""
-    parts: Parts = {WHOLE: log_profiles(source, like)}
+    parts: Parts = {WHOLE: log_profiles(connection, source, like)}
+    present = columns_of(connection, f"SELECT * FROM {source}") if segments else ()
     for name, condition in segments.conditions(present).items():
-        found = log_profiles(f"(SELECT * FROM {source} WHERE {condition})", like)
+        found = log_profiles(connection, f"(SELECT * FROM {source} WHERE {condition})", like)
         if any(profile.rows for profile in found.values()):
             parts[name] = found
     return parts

@@ -111,7 +111,7 @@ class TableRows:
         """Profile a stretch."""
         with connect() as connection:
             rows = self.rows(connection, Stretch(since, until))
-            return Added(profile_parts(f"({rows})", like.profiles, like.segments, columns_of(connection, rows)), [])
+            return Added(profile_parts(connection, f"({rows})", like.profiles, like.segments), [])
 
     def ahead(self) -> int:
         """Say none: a dataset may hold what is planned."""

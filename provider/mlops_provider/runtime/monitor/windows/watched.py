@@ -123,7 +123,7 @@ class LoggedPredictions:
             return ""
         self._read.update(files)
         query = rows_query(connection, files, self.signature, stretch)
-        query, lost = with_labels(connection, query, self.config.labels, self.signature, self.context.locate)
+        query, lost = with_labels(connection, query, self.config.labels, self.signature, self.context.locate, keep=True)
         self._note(lost)
         return query
 
