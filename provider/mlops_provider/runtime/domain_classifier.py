@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import DataError
+from mlops_provider.store.frame import thinned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ def tell_frames_apart(before: pd.DataFrame, after: pd.DataFrame, numeric: frozen
     import numpy as np
     from sklearn.ensemble import RandomForestClassifier
 
-    sides = _spread(before, most), _spread(after, most)
+    sides = thinned(before, most), thinned(after, most)
     if not len(before.columns):
         raise DataError("no column is there to tell two sides apart by")
     _require_rows(*map(len, sides))
@@ -116,11 +117,3 @@ def _codes(before: pd.Series[Any], after: pd.Series[Any]) -> Array:
     codes = values.map(lambda value: places.get(value, -1), na_action="ignore").astype("Int64")
     found: Array = codes.to_numpy(dtype="float64", na_value=-2.0)
     return found
-
-
-def _spread(frame: pd.DataFrame, most: int) -> pd.DataFrame:
-    import numpy as np
-
-    if len(frame) <= most:
-        return frame
-    return frame.iloc[np.linspace(0, len(frame) - 1, most).astype(int)]

@@ -8,8 +8,11 @@ show the score of all rows, and its own UI opens the run without anything of our
 from __future__ import annotations
 
 import json
+import logging
 import re
 from typing import TYPE_CHECKING, Any
+
+from mlops_provider.store.frame import thinned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from mlops_provider.runtime.columns.profile import ColumnProfile
     from mlops_provider.runtime.comparison import Comparison
+
+log = logging.getLogger(__name__)
 
 ROWS_FILE = "evidently.parquet"
 SAMPLE_ROWS = 5_000
@@ -54,7 +59,7 @@ def keep_rows(
     import pyarrow.parquet as pq
 
     order = sorted(compared.scores, key=lambda each: (-compared.scores[each] / compared.thresholds[each], each))
-    sides = _spread(baseline), _spread(window)
+    sides = [thinned(side, SAMPLE_ROWS).reset_index(drop=True) for side in (baseline, window)]
     columns: list[dict[str, Any]] = []
     rows: dict[str, pd.Series[Any]] = {_SIDE: pd.Series([0] * len(sides[0]) + [1] * len(sides[1]), dtype="int8")}
     for each in order:
@@ -87,40 +92,62 @@ def keep_rows(
 def snapshot(
     file: Path, *, at: datetime | None = None, name: str = "", metadata: Mapping[str, str] | None = None
 ) -> Any:
-    """Give Evidently's snapshot of a file that `keep_rows` has written: plots, scores and tests of every column."""
+    """Give Evidently's snapshot of a file that `keep_rows` has written: plots, scores and tests of every column.
+
+    A column whose numbers Evidently cannot draw is drawn as one of categories, so that the others are not lost.
+    """
     import warnings
 
     import pyarrow.parquet as pq
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from evidently import DataDefinition, Dataset, Report
-        from evidently.metrics import ValueDrift
-
         table = pq.ParquetFile(file).read()
         columns = json.loads(table.schema.metadata[METADATA])["columns"]
-        names = _plain_names([column["name"] for column in columns])
+        for column, plain in zip(columns, _plain_names([column["name"] for column in columns]), strict=True):
+            column["name"] = plain
         frame = table.to_pandas()
-        sides = [
-            frame[frame[_SIDE] == side].drop(columns=_SIDE).set_axis(names, axis=1).reset_index(drop=True)
-            for side in (0, 1)
-        ]
-        metrics = [
-            ValueDrift(column=plain, method=_register(column), threshold=column["threshold"])
-            for plain, column in zip(names, columns, strict=True)
-        ]
-        numeric = [plain for plain, column in zip(names, columns, strict=True) if column["numeric"]]
-        definition = DataDefinition(
-            numerical_columns=numeric, categorical_columns=[plain for plain in names if plain not in numeric]
+        said = {"timestamp": at, "name": name or None, "metadata": dict(metadata or {})}
+        try:
+            return _run(frame, columns, said)
+        except Exception:
+            log.exception("Evidently cannot draw all columns as they are: each is tried by itself")
+            return _run(frame, [_drawable(frame, column) for column in columns], said)
+
+
+def _run(frame: pd.DataFrame, columns: list[dict[str, Any]], said: dict[str, Any]) -> Any:
+    """Run Evidently on some columns of a sample."""
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import ValueDrift
+
+    names = [column["name"] for column in columns]
+    numeric = [column["name"] for column in columns if column["numeric"]]
+    texts = [column["name"] for column in columns if not column["numeric"]]
+    definition = DataDefinition(numerical_columns=numeric, categorical_columns=texts)
+    keys = [column["key"] for column in columns]
+    baseline, window = (
+        Dataset.from_pandas(
+            frame.loc[frame[_SIDE] == side, keys]
+            .set_axis(names, axis=1)
+            .astype(dict.fromkeys(texts, object))
+            .reset_index(drop=True),
+            data_definition=definition,
         )
-        baseline, window = (Dataset.from_pandas(side, data_definition=definition) for side in sides)
-        return Report(metrics, include_tests=True).run(
-            current_data=window,
-            reference_data=baseline,
-            timestamp=at,
-            name=name or None,
-            metadata=dict(metadata or {}),
-        )
+        for side in (0, 1)
+    )
+    metrics = [
+        ValueDrift(column=column["name"], method=_register(column), threshold=column["threshold"]) for column in columns
+    ]
+    return Report(metrics, include_tests=True).run(current_data=window, reference_data=baseline, **said)
+
+
+def _drawable(frame: pd.DataFrame, column: dict[str, Any]) -> dict[str, Any]:
+    """Give a column as it can be drawn."""
+    try:
+        _run(frame, [column], {})
+    except Exception:  # noqa: BLE001 (whatever Evidently raises)
+        return {**column, "numeric": False}
+    return column
 
 
 def _register(column: dict[str, Any]) -> str:
@@ -162,15 +189,6 @@ def _values(column: pd.Series[Any], *, numeric: bool) -> pd.Series[Any]:
         return pd.to_numeric(column, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
     text = column.astype("string").map(lambda value: _without_markup(value)[:60], na_action="ignore").astype(object)
     return text.where(text.notna(), None)
-
-
-def _spread(frame: pd.DataFrame) -> pd.DataFrame:
-    """Take rows at equal distances."""
-    import numpy as np
-
-    if len(frame) <= SAMPLE_ROWS:
-        return frame.reset_index(drop=True)
-    return frame.iloc[np.linspace(0, len(frame) - 1, SAMPLE_ROWS).astype(int)].reset_index(drop=True)
 
 
 def draw(file: Path, folder: Path) -> None:

@@ -51,3 +51,12 @@ def _with_nan(column: pd.Series[Any]) -> pd.Series[Any]:
     values = column.to_numpy(dtype=object, copy=True)
     values[column.isna().to_numpy()] = np.nan
     return pd.Series(values, index=column.index, dtype=object, name=column.name)
+
+
+def thinned(frame: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Give at most so many rows, at equal distances, the first and the last among them."""
+    import numpy as np
+
+    if len(frame) <= most:
+        return frame
+    return frame.iloc[np.linspace(0, len(frame) - 1, most).astype(int)]

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from mlops_provider.exceptions import DataError
 from mlops_provider.runtime.columns.sampling import resample
 from mlops_provider.runtime.columns.scores import Method, score
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mlops_provider.runtime.columns.profile import ColumnProfile
 
 DRAWS = 200
@@ -31,9 +33,18 @@ _COUNTED = 10
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """The scores of windows in which nothing has changed, ascending."""
+    """The scores of windows in which nothing has changed, ascending; infinite of those that could not be compared."""
 
     scores: tuple[float, ...]
+
+    @classmethod
+    def from_list(cls, scores: Iterable[float | None]) -> Self:
+        """Make it from its JSON form."""
+        return cls(tuple(math.inf if score is None else score for score in scores))
+
+    def to_list(self) -> list[float | None]:
+        """Give the JSON form, which has null for what is infinite."""
+        return [score if math.isfinite(score) else None for score in self.scores]
 
     @classmethod
     def of(cls, baseline: ColumnProfile, rows: int, method: Method, draws: int = DRAWS) -> Chance:
@@ -60,6 +71,8 @@ class Chance:
         beyond = int((scores >= found).sum())
         counted = (beyond + 1) / (len(scores) + 1)
         if beyond >= _COUNTED:
+            return counted
+        if not np.isfinite(scores).all():  # the largest of them have no place in a mean
             return counted
         mean, variance = float(scores.mean()), float(scores.var(ddof=1))
         if not math.isfinite(variance) or variance <= 0:

@@ -46,6 +46,8 @@ def _drawn(profile: ColumnProfile, rows: int, lost: Array, counts: Array, named:
     means = (profile.sums / np.maximum(profile.counts, 1))[kept]
     sums = means * counts[kept]
     found = [(value, int(count)) for value, count in zip(profile.categories, named[:-1].tolist(), strict=True) if count]
+    with np.errstate(over="ignore"):
+        squares = float((sums * means).sum())
     edges = (profile.centre + means[0], profile.centre + means[-1]) if kept.any() else (float("nan"), float("nan"))
     return replace(
         profile,
@@ -56,7 +58,7 @@ def _drawn(profile: ColumnProfile, rows: int, lost: Array, counts: Array, named:
         bins=profile.bins[kept],
         counts=counts[kept],
         sums=sums,
-        squares=float((sums * means).sum()),
+        squares=squares,
         minimum=float(max(edges[0], profile.minimum)) if kept.any() else float("nan"),
         maximum=float(min(edges[1], profile.maximum)) if kept.any() else float("nan"),
         categories=dict(sorted(found, key=lambda item: (-item[1], item[0]))),

@@ -61,9 +61,9 @@ def profile_columns(
 
 
 def centres_of(connection: duckdb.DuckDBPyConnection, source: str, kinds: Mapping[str, Kind]) -> dict[str, float]:
-    """Give the median of the first rows of each column that is measured in numbers.
+    """Give the median of the first values of each column that is measured in numbers; 0 of none.
 
-    A centre far from the values makes bins wider and harms nothing else.
+    A centre that is far from the values makes bins wider, and costs the deviation digits.
     """
     types = columns_of(connection, f"SELECT * FROM {source}")
     numbers = {
@@ -76,8 +76,12 @@ def centres_of(connection: duckdb.DuckDBPyConnection, source: str, kinds: Mappin
     medians = ", ".join(f"quantile_disc({number}, 0.5) FILTER (isfinite({number}))" for number in numbers.values())
     columns = ", ".join(map(identifier, numbers))
     head = f"(SELECT {columns} FROM {source} LIMIT {CENTRE_ROWS})"
-    found = connection.execute(f"SELECT {medians} FROM {head}").fetchone() or ()
-    return {name: 0.0 if value is None else float(value) for name, value in zip(numbers, found, strict=True)}
+    found = dict(zip(numbers, connection.execute(f"SELECT {medians} FROM {head}").fetchone() or (), strict=True))
+    for name in [name for name, value in found.items() if value is None]:  # the first rows have none
+        number = numbers[name]
+        values = f"(SELECT {number} AS x FROM {source} WHERE isfinite({number}) LIMIT {CENTRE_ROWS})"
+        found[name] = (connection.execute(f"SELECT quantile_disc(x, 0.5) FROM {values}").fetchone() or (None,))[0]
+    return {name: 0.0 if value is None else float(value) for name, value in found.items()}
 
 
 def _profiled(
@@ -231,7 +235,7 @@ def _number(name: str, kind: str, wanted: Kind) -> str:
     if wanted == "time":
         if kind.startswith(("TIMESTAMP", "DATE")):
             return f"CASE WHEN isfinite({name}) THEN epoch({name}) END"
-        return f"epoch(TRY_CAST({name} AS TIMESTAMP))" if kind == "VARCHAR" else "NULL::DOUBLE"
+        return f"epoch(TRY_CAST({name} AS TIMESTAMPTZ))" if kind == "VARCHAR" else "NULL::DOUBLE"
     if kind == "DOUBLE":
         return name
     return f"{name}::DOUBLE" if kind in _NUMBERS else f"TRY_CAST({name}::VARCHAR AS DOUBLE)"

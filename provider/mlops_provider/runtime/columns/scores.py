@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mlops_provider.exceptions import ConfigError, DataError
 from mlops_provider.runtime.columns.bins import Bins, bins_of
+from mlops_provider.runtime.columns.profile import spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +62,7 @@ def score(baseline: ColumnProfile, window: ColumnProfile, method: Method | None 
     if wanted == "ks":
         return _ks(baseline, window)
     if wanted == "vocabulary":
-        return max(unseen_share(baseline, window) - baseline.other / max(_words(baseline), 1), 0.0)
+        return unseen_share(baseline, window) if _words(window) or not _words(baseline) else 1.0  # no word is left
     if wanted == "chisquare":
         return _cohens_w(*_category_counts(baseline, window))
     if baseline.numeric:
@@ -88,11 +89,15 @@ def p_value(baseline: ColumnProfile, window: ColumnProfile) -> float:
 
 
 def unseen_share(baseline: ColumnProfile, window: ColumnProfile) -> float:
-    """Give the share of the window's values (of texts: words) that the baseline does not name; 0 of none."""
+    """Give the share of the window's values (of texts: words) that the baseline does not name; 0 of none.
+
+    What the baseline has and does not name itself is expected again, and taken off.
+    """
     total = _words(window)
-    seen = sum(count for value, count in window.categories.items() if value in baseline.categories)
-    seen += min(window.other, int(total * baseline.other / max(_words(baseline), 1)))
-    return max(total - seen, 0) / total if total else 0.0
+    if not total:
+        return 0.0
+    named = sum(count for value, count in window.categories.items() if value in baseline.categories)
+    return max((total - named) / total - baseline.other / max(_words(baseline), 1), 0.0)
 
 
 def unseen_categories(baseline: ColumnProfile, window: ColumnProfile) -> dict[str, int]:
@@ -139,7 +144,7 @@ def _wasserstein(baseline: ColumnProfile, window: ColumnProfile) -> float:
 
     both = bins_of(baseline, window)
     inside = _inside(baseline, window, both)
-    spread = baseline.deviation if inside.totals[0] == both.totals[0] else _spread(inside.side(0))
+    deviation = baseline.deviation if inside.totals[0] == both.totals[0] else _spread(inside, 0)
     shares = inside.counts / inside.totals
     reached = np.cumsum(shares, axis=0)
     before = reached - shares
@@ -152,34 +157,30 @@ def _wasserstein(baseline: ColumnProfile, window: ColumnProfile) -> float:
     within = np.abs(area)
     with np.errstate(divide="ignore", invalid="ignore"):  # where they cross: as two straight lines would
         lines = width * (start**2 + end**2) / (2 * (np.abs(start) + np.abs(end)))
-    within = np.where(crossing, np.maximum(within, lines), within)
+    if crossing.any():
+        place = inside.sums.sum(axis=1) / inside.counts.sum(axis=1)
+        step = np.abs(start) * (place - inside.low) + np.abs(end) * (inside.high - place)  # where all values are one
+        within = np.where(crossing, np.where(inside.points(), step, np.maximum(within, lines)), within)
     between = (inside.low[1:] - inside.high[:-1]) * np.abs(end[:-1])
     distance = float(within.sum() + between.sum())
-    if spread > 0:
-        return distance / spread
+    if deviation > 0:
+        return distance / deviation
     moved = distance > 0 and not _same_point(inside)
     return float(np.finfo("float64").max) if moved and not np.isfinite(distance) else _constant(inside, distance, moved)
 
 
 def _constant(inside: Bins, distance: float, moved: bool) -> float:  # noqa: FBT001 (read where it is made)
     """Score a baseline that is always the same: by how much the window moved in its own spread and in the value."""
-    return 0.0 if not moved else distance / max(_spread(inside.side(1)), distance)
+    return 0.0 if not moved else distance / max(_spread(inside, 1), distance)
 
 
 def _same_point(inside: Bins) -> bool:
     return len(inside.value) == 1 and bool(inside.points().all())
 
 
-def _spread(bins: Bins) -> float:
-    """Give the standard deviation of one side's bins, from their means: less by a ten-millionth at most."""
-    import numpy as np
-
-    total = bins.totals[0]
-    if not total:
-        return 0.0
-    counts, means = bins.counts[:, 0], bins.sums[:, 0] / bins.counts[:, 0]
-    mean = bins.sums[:, 0].sum() / total
-    return float(np.sqrt(max((counts * (means - mean) ** 2).sum() / total, 0.0)))
+def _spread(bins: Bins, side: int) -> float:
+    one = bins.side(side)
+    return spread(one.counts[:, 0], one.sums[:, 0])
 
 
 def _inside(baseline: ColumnProfile, window: ColumnProfile, both: Bins) -> Bins:
@@ -238,19 +239,15 @@ def _binned(baseline: ColumnProfile, window: ColumnProfile, *, unique: bool) -> 
 
 
 def _category_counts(baseline: ColumnProfile, window: ColumnProfile) -> tuple[Array, Array]:
-    """Count both sides by value; those beyond the named ones are one value."""
+    """Count both sides by value; those beyond the named ones are one value, and so is that texts have no word."""
     import numpy as np
 
-    named = [*dict.fromkeys([*baseline.categories, *window.categories])]
-    before, after = (
-        np.array([profile.categories.get(value, 0) for value in named] + [profile.other] * _any_other(baseline, window))
-        for profile in (baseline, window)
-    )
-    return before.astype(float), after.astype(float)
-
-
-def _any_other(baseline: ColumnProfile, window: ColumnProfile) -> int:
-    return int(bool(baseline.other or window.other))
+    sides = (baseline, window)
+    named = dict.fromkeys([*baseline.categories, *window.categories])
+    counts = np.array([[side.categories.get(value, 0) for value in named] for side in sides], dtype=float)
+    rest = [[side.other, not _words(side)] for side in sides]
+    before, after = np.column_stack([counts, np.array(rest, dtype=float)[:, np.any(rest, axis=0)]])
+    return before, after
 
 
 def _words(profile: ColumnProfile) -> int:

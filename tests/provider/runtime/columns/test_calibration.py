@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 from mlops_provider.runtime.columns.calibration import Chance, grid
 from mlops_provider.runtime.columns.scan import profile_columns
 from mlops_provider.runtime.columns.scores import score
+from mlops_provider.store.store import json_bytes
 
 KINDS = {"temp": "number", "wind_speed": "number", "origin": "category", "hour": "category"}
 
@@ -64,6 +67,16 @@ def test_what_never_varies_has_no_chance_and_what_has_no_values_no_certainty(wea
 
     assert Chance.of(constant, 100, "wasserstein", draws=20).p_value(0.5) == 0
     assert Chance.of(empty, 100, "wasserstein", draws=20).p_value(0.5) == 1
+
+
+def test_what_is_hardly_ever_there_has_a_chance_that_is_kept_as_json(weather):
+    rare = profiles(weather.assign(temp=weather["temp"].where(weather.index < 3)))["temp"]
+
+    chance = Chance.of(rare, 100, "wasserstein")
+
+    assert 0 < np.isinf(chance.scores).sum() <= len(chance.scores)
+    assert Chance.from_list(json.loads(json_bytes(chance.to_list()))) == chance
+    assert chance.p_value(1e9) > 0.5, "most windows have nothing to compare"
 
 
 def test_the_same_baseline_gives_the_same_distribution(weather):

@@ -24,6 +24,12 @@ from mlops_provider.runtime.table import connect
 numbers = st.lists(st.floats(allow_nan=True, allow_infinity=True, width=64) | st.integers(-20, 20).map(float))
 words = st.lists(st.sampled_from(["a", "b", "Ünïcode", "", "d e"]) | st.none())
 
+OF_KIND = {
+    "time": (st.datetimes(pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")), "datetime64[us]"),
+    "boolean": (st.booleans(), "boolean"),
+    "text": (st.text("aBc ,.ü", max_size=12), "string"),
+}
+
 
 def same(left, right):
     """Say whether two profiles are one, their sums to the last digits."""
@@ -62,6 +68,18 @@ def test_categories_profiled_in_parts_add_up_to_the_whole(profiled, first, secon
     parts = [profiled(pd.Series(part, dtype="string"), "category") for part in (first, second)]
 
     assert same(merge(parts), whole)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), kind=st.sampled_from(["time", "boolean", "text"]))
+def test_times_booleans_and_texts_profiled_in_parts_add_up_to_the_whole(profiled, data, kind):
+    values, dtype = OF_KIND[kind]
+    sides = [data.draw(st.lists(values | st.none(), max_size=30)) for _ in range(3)]
+    whole = profiled(pd.Series([*sides[0], *sides[1], *sides[2]], dtype=dtype), kind)
+    parts = [profiled(pd.Series(side, dtype=dtype), kind, like=whole) for side in sides]
+
+    assert same(merge(parts), whole)
+    assert same(merge([parts[2], merge(parts[:2])]), whole)
 
 
 @settings(max_examples=25, deadline=None)

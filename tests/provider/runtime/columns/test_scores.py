@@ -33,28 +33,6 @@ def weather(data_folder):
     return frame[frame["month"] == 1], frame[frame["month"] == 2]
 
 
-@pytest.fixture(scope="module")
-def evidently():
-    """Give a function that scores two columns as Evidently does."""
-    from evidently.legacy.calculations import stattests
-    from evidently.legacy.core import ColumnType
-
-    tests = {
-        "wasserstein": stattests.wasserstein_stat_test,
-        "jensenshannon": stattests.jensenshannon_stat_test,
-        "psi": stattests.psi_stat_test,
-        "hellinger": stattests.hellinger_stat_test,
-        "ks": stattests.ks_stat_test,
-        "chisquare": stattests.chi_stat_test,
-    }
-
-    def evidently(method, before, after, *, numeric):
-        kind = ColumnType.Numerical if numeric else ColumnType.Categorical
-        return tests[method](before.dropna(), after.dropna(), kind, 0.1).drift_score
-
-    return evidently
-
-
 @pytest.mark.parametrize("column", ["temp", "dewp", "pressure", "wind_speed", "hour"])
 @pytest.mark.parametrize(
     ("method", "within"), [("wasserstein", 1e-5), ("jensenshannon", 1e-3), ("psi", 2e-3), ("hellinger", 5e-3)]
@@ -149,6 +127,34 @@ def test_categories_are_no_distance_from_themselves_and_the_same_distance_both_w
             assert score(one, two, method) == pytest.approx(score(two, one, method))
 
 
+@settings(max_examples=40, deadline=None)
+@given(first=numbers, second=numbers, power=st.integers(-900, 900))
+@example(first=[1.0, 2.0, 4.0], second=[2.0, 3.0], power=700)
+@example(first=[1.0, 2.0, 4.0], second=[2.0, 3.0], power=-700)
+def test_the_unit_that_numbers_are_measured_in_changes_no_score(profiled, first, second, power):
+    values = [np.round(np.asarray(side), 3) for side in (first, second)]
+    unit = 2.0**power
+    baseline, scaled = profiled(values[0]), profiled(values[0] * unit)
+
+    found = profiled(values[1], like=baseline), profiled(values[1] * unit, like=scaled)
+
+    for method in ("wasserstein", "ks"):
+        assert score(scaled, found[1], method) == pytest.approx(score(baseline, found[0], method), rel=1e-6, abs=1e-9)
+    assert scaled.deviation == pytest.approx(baseline.deviation * unit, rel=1e-6, abs=1e-6 * unit)
+
+
+def test_numbers_that_begin_with_a_hole_have_their_spread(profiled):
+    generator = np.random.default_rng(0)
+    hole = np.full(12_000, np.nan)
+    before, after = (generator.normal(1e9 + moved, 1, 4_000) for moved in (0, 1))
+
+    baseline = profiled(np.append(hole, before))
+    window = profiled(np.append(hole, after), like=baseline)
+
+    assert baseline.deviation == pytest.approx(before.std(), rel=1e-6)
+    assert score(baseline, window) == pytest.approx(stats.wasserstein_distance(before, after) / before.std(), abs=1e-5)
+
+
 def test_missing_values_have_a_share_of_their_own(profiled):
     before = profiled(pd.Series(["a", "b"] * 500), "category")
     after = profiled(pd.Series(["a", None] * 250 + ["b", None] * 250), "category")
@@ -216,6 +222,36 @@ def test_texts_are_scored_by_new_words_or_by_length(profiled):
     assert score(before, other) == pytest.approx(7 / 9)
     assert score(before, other, "length") > 1
     assert score(before, same, "jensenshannon") < score(before, other, "jensenshannon")
+
+
+def test_texts_that_lost_all_their_words_have_moved(profiled):
+    before = profiled(pd.Series(["the train is late", "the bus is full"] * 50), "text")
+    dots = profiled(pd.Series(["...", "!?", ""] * 50), "text", like=before)
+
+    for method in METHODS_OF["text"]:
+        assert score(before, dots, method) > 0.5, method
+        assert score(dots, dots, method) == pytest.approx(0, abs=1e-7), method
+        if method != "length":
+            assert score(dots, before, method) > 0.5, method
+
+
+def test_new_words_are_seen_although_most_words_are_rare(profiled, monkeypatch):
+    monkeypatch.setattr("mlops_provider.runtime.columns.scan.MOST_CATEGORIES", 100)
+    generator = np.random.default_rng(0)
+
+    def texts(rows):
+        common, rare = generator.integers(0, 80, (rows, 9)), generator.integers(0, 5_000, (rows, 1))
+        return [
+            " ".join([*(f"c{word}" for word in line), f"r{one[0]}"]) for line, one in zip(common, rare, strict=True)
+        ]
+
+    baseline = profiled(pd.Series(texts(4_000)), "text")
+    window = profiled(pd.Series(texts(4_000)), "text", like=baseline)
+    new = profiled(pd.Series([f"{text} neu" for text in texts(4_000)]), "text", like=baseline)
+
+    assert baseline.other > 0
+    assert score(baseline, window) < 0.02
+    assert score(baseline, new) == pytest.approx(1 / 11, abs=0.02)
 
 
 def test_ten_thousand_categories_and_more_are_scored(profiled):

@@ -171,6 +171,41 @@ def test_bad_columns_are_named_and_the_others_still_judged(digits):
     assert outcome.metrics["drift_share"] == pytest.approx(5 / 64)
 
 
+def test_columns_of_extremes_lose_neither_the_verdict_nor_the_json(bench, watched, weather):
+    """Almost never there, far beyond what has a square, a million times smaller, 10,000 names: all in one model."""
+    generator = np.random.default_rng(0)
+    frame = weather.head(12_000)[["temp", "target"]].reset_index(drop=True)
+    frame["rare"] = frame["temp"].where(frame.index % 3_000 == 0)
+    frame["huge"] = generator.normal(0, 1e200, len(frame))
+    frame["tiny"] = generator.normal(0, 1e-200, len(frame))
+    frame["name"] = [f"n{number}" for number in range(len(frame))]
+    frame["temp"] = frame["temp"].fillna(0)
+    frame.to_parquet(bench.root / "extremes.parquet")
+    service = watched("extremes.parquet", "sklearn.ensemble.HistGradientBoostingClassifier")
+    service.log(service.rows.assign(huge=service.rows["huge"] * 3, tiny=service.rows["tiny"] * 3, rare=1.0))
+
+    _, outcome, _ = service.look(
+        checks={"data_drift": {"multivariate": {}}, "data_quality": {}, "prediction_drift": {}}
+    )
+
+    text = (service.report(outcome) / "report.json").read_text()
+    scores = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))["scores"]
+    assert scores["huge"] == pytest.approx(scores["tiny"], abs=0.1)
+    assert scores["huge"] > 0.5
+
+
+def test_windows_of_one_or_five_rows_do_not_drift_by_chance(digits):
+    for rows in (1, 5, 5, 5):
+        digits.log(digits.rows.sample(rows, random_state=rows), minutes_ago=0)
+
+        _, outcome, _ = digits.look(
+            checks={"data_drift": {}, "prediction_drift": {}}, policy={"minimum_rows": 1}, window={"rows": rows}
+        )
+
+        assert outcome.verdict.status == "passed", outcome.summary
+        assert outcome.metrics["rows"] == rows
+
+
 def test_nothing_to_compare_is_drift_not_a_crash(digits):
     table = digits.table(digits.rows)
     digits.write(table[[name for name in table if not name.startswith("x_")]])

@@ -123,6 +123,27 @@ def test_notes_are_texts_and_can_be_told_apart_by_embeddings(shop):
     assert report(shop, embedded)["scores"]["note"] > 0.95
 
 
+def test_texts_that_changed_late_in_a_long_window_are_seen(shop):
+    rows = pd.concat([shop.rows] * 8, ignore_index=True)
+    late = rows.index >= len(rows) * 0.6
+    shop.log(rows.assign(note=rows["note"].where(~late, "wo bleibt meine Bestellung")))
+
+    _, found, _ = shop.look(checks={"data_drift": {"share": 0.1, "columns": {"note": {"embedding": "hashing"}}}})
+
+    assert len(rows) > 3 * 1_000
+    assert report(shop, found)["scores"]["note"] > 0.65
+
+
+def test_how_a_category_is_written_tells_no_rows_apart(shop):
+    paid = shop.rows["paid"].map({True: "true", False: "FALSE"})
+    shop.log(shop.rows, x_paid=paid)
+
+    _, found, _ = shop.look(checks={"data_drift": {"multivariate": {}}})
+
+    assert report(shop, found)["scores"]["paid"] == pytest.approx(0, abs=0.1)
+    assert found.metrics["multivariate_drift"] < 0.6
+
+
 def test_evidently_shows_and_tests_the_scores_of_all_rows(shop, tmp_path):
     shop.log(pd.concat([shop.rows.assign(price=shop.rows["price"] + 20)] * 4))
     _, outcome, _ = shop.look(checks={"data_drift": {}, "prediction_drift": {}})

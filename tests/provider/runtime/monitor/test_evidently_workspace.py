@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
+import time
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,3 +89,42 @@ def test_evidentlys_own_workspace_lists_the_checks_once_with_the_scores_of_all_r
     assert scores[0]["price"] != scores[1]["price"]
     assert SAMPLE_ROWS < 20_000
     assert "<b>" not in "".join(found)
+
+
+@pytest.fixture
+def evidently_ui(checked, tmp_path):
+    """Start Evidently's own UI over the exported workspace; give its address."""
+    call(checked[0], tmp_path / "space")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "evidently.cli", "ui", "--workspace", str(tmp_path / "space")]
+    ui = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        env={**os.environ, "DO_NOT_TRACK": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(120):
+        try:
+            httpx.get(url, timeout=5)
+            break
+        except httpx.TransportError:
+            assert ui.poll() is None, "Evidently's UI has ended"
+            time.sleep(0.5)
+    yield url
+    ui.terminate()
+    ui.wait(30)
+
+
+def test_evidentlys_own_ui_opens_the_workspace_and_shows_each_check(evidently_ui):
+    [project] = httpx.get(f"{evidently_ui}/api/projects/").json()
+    runs = httpx.get(f"{evidently_ui}/api/projects/{project['id']}/reports").json()
+
+    assert project["name"] == "flow/production"
+    assert sorted(run["name"] for run in runs) == ["2026-01-01 06:00", "2026-01-02 06:00"]
+    for run in runs:
+        shown = httpx.get(f"{evidently_ui}/api/projects/{project['id']}/{run['id']}/data", timeout=30)
+        assert shown.status_code == 200
+        assert "Wasserstein distance (normed), of all 20,000 rows" in shown.text

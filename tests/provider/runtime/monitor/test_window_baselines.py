@@ -149,6 +149,17 @@ def test_a_fixed_baseline_is_a_stretch_of_the_log_or_a_dataset(stream):
     assert stream.look(baseline={"source": "other.csv"})[1].verdict.status == "blocked"
 
 
+def test_predictions_are_not_compared_with_a_dataset_that_has_none(stream):
+    stream.hours(NOON - timedelta(hours=6), NOON)
+    stream.rows(300).to_csv(stream.service.bench.root / "other.csv", index=False)
+
+    _, check, _ = stream.look(baseline={"source": "other.csv"}, checks={**DRIFT, "prediction_drift": {}})
+
+    [rule] = [rule for rule in check.verdict.rules if rule.rule == "prediction_drift"]
+    assert (rule.result, rule.why) == ("not_applicable", "the baseline has no predictions that can be compared")
+    assert check.verdict.status == "passed"
+
+
 @pytest.mark.parametrize(
     ("baseline", "why"),
     [

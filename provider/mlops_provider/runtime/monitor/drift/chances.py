@@ -40,14 +40,14 @@ class Chances:
         if self.store is None:
             return None
         try:
-            return Chance(tuple(json.loads(self.store.files.read(key))))
+            return Chance.from_list(json.loads(self.store.files.read(key)))
         except (FileNotFoundError, ValueError):
             return None
 
     def _make(self, key: str, baseline: ColumnProfile, rows: int, method: Method) -> Chance:
         chance = Chance.of(baseline, grid(rows), method)
         if self.store is not None:
-            self.store.files.create(key, json_bytes(list(chance.scores)))  # equal, whoever is first
+            self.store.files.create(key, json_bytes(chance.to_list()))  # equal, whoever is first
         return chance
 
 

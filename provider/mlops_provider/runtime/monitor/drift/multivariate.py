@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.exceptions import ConfigError, DataError
 from mlops_provider.imports import import_allowed
+from mlops_provider.runtime.columns.scan import as_category
 from mlops_provider.runtime.domain_classifier import tell_frames_apart, tell_texts_apart
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
+from mlops_provider.store.frame import thinned
 from mlops_provider.verdicts import Result, RuleResult
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mlops_dag_factory.spec.monitoring.drift import DataDriftCheck, MultivariateDrift
+    from mlops_provider.runtime.columns.profile import Kind
     from mlops_provider.runtime.comparison import Comparison
     from mlops_provider.runtime.monitor.findings import Findings
     from mlops_provider.runtime.monitor.look import Look
@@ -26,9 +32,10 @@ _MOST_TEXTS = 1_000
 def check_multivariate(look: Look, check: MultivariateDrift, found: Findings) -> None:
     """Judge the ROC AUC of the classifier; the reason names the columns that it used most."""
     names = _names(look, check)
-    before = look.baseline[names]
-    after = look.answered[[f"{FEATURE_PREFIX}{name}" for name in names]].set_axis(names, axis=1)
-    numeric = frozenset(name for name in names if look.baseline_profiles[name].numeric)
+    kinds = {name: look.baseline_profiles[name].kind for name in names}
+    answered = look.answered[[f"{FEATURE_PREFIX}{name}" for name in names]].set_axis(names, axis=1)
+    before, after = (_named(side, kinds) for side in (look.baseline[names], answered))
+    numeric = frozenset(name for name, kind in kinds.items() if kind == "number")
     try:
         told = tell_frames_apart(before, after, numeric, check.rows)
     except DataError as err:
@@ -56,8 +63,11 @@ def score_embeddings(look: Look, check: DataDriftCheck, compared: Comparison) ->
         embed: Any = None
         if column.embedding != "hashing":
             embed = import_allowed(column.embedding, look.context.allowed_imports)
-        sides = (look.baseline.get(name), look.answered.get(f"{FEATURE_PREFIX}{name}"))
-        before, after = ([] if side is None else side.dropna().astype(str).head(_MOST_TEXTS).tolist() for side in sides)
+        sides = [
+            rows.filter([column])
+            for rows, column in ((look.baseline, name), (look.answered, f"{FEATURE_PREFIX}{name}"))
+        ]
+        before, after = (_texts(side) for side in sides)
         try:
             told = tell_texts_apart(before, after, embed)
         except Exception as err:  # noqa: BLE001 (the workflow's own function may raise anything; the others are judged)
@@ -66,6 +76,26 @@ def score_embeddings(look: Look, check: DataDriftCheck, compared: Comparison) ->
             continue
         compared.scores[name], compared.methods[name] = told.auc, EMBEDDING
         compared.thresholds[name] = column.threshold or EMBEDDING_THRESHOLD
+
+
+def _texts(rows: pd.DataFrame) -> list[str]:
+    """Give the texts of a column, of many those at equal distances; none where it is not there."""
+    return [str(text) for text in thinned(rows.dropna(), _MOST_TEXTS).to_numpy().ravel()]
+
+
+def _named(rows: pd.DataFrame, kinds: dict[str, Kind]) -> pd.DataFrame:
+    """Give categories and booleans the names that their profiles give them: 3 and 3.0 are one."""
+    given = {
+        name: rows[name].map(lambda value, kind=kind: _category(value, kind), na_action="ignore")
+        for name, kind in kinds.items()
+        if kind != "number"
+    }
+    return rows.assign(**given)
+
+
+def _category(value: Any, kind: Kind) -> str:
+    plain = value.item() if hasattr(value, "item") else value
+    return as_category(plain, kind) if isinstance(plain, str | Number) else str(plain)
 
 
 def _names(look: Look, check: MultivariateDrift) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_provider.runtime.columns.scores import unseen_categories
+from mlops_provider.runtime.columns.scores import unseen_categories, unseen_share
 from mlops_provider.verdicts import Result, RuleResult
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def _judge_unseen(look: Look, check: DataQualityCheck, found: Findings) -> None:
         if baseline and window and baseline.kind in {"category", "boolean"} and baseline.values:
             unseen[name] = unseen_categories(baseline, window)
     shares = {
-        name: sum(values.values()) / max(look.profiles[name].values, 1) for name, values in unseen.items() if values
+        name: unseen_share(look.baseline_profiles[name], look.profiles[name])
+        for name, values in unseen.items()
+        if values
     }
     found.metrics["unseen_share"] = max(shares.values(), default=0.0)
     worst = sorted(((share, name) for name, share in shares.items()), reverse=True)

@@ -13,6 +13,7 @@ from mlops_provider.runtime.monitor.drift.verdict import judge_features, judge_p
 from mlops_provider.runtime.monitor.windows.profiles import PREDICTION
 from mlops_provider.runtime.predictions import FEATURE_PREFIX
 from mlops_provider.store.models import PREDICTION_COLUMN
+from mlops_provider.verdicts import RuleResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,8 @@ def check_drift(look: Look, found: Findings) -> None:
         return
     compared = _features(look, features) if features else Comparison()
     moved = Comparison()
-    if predictions and PREDICTION in look.baseline_profiles:
+    comparable = PREDICTION in look.baseline_profiles
+    if predictions and comparable:
         wanted = Wanted(predictions.method, predictions.threshold)
         kinds: dict[str, Kind] = {PREDICTION: look.baseline_profiles[PREDICTION].kind}
         moved = compare_columns(look.baseline_profiles, look.profiles, kinds, default=wanted)
@@ -51,7 +53,10 @@ def check_drift(look: Look, found: Findings) -> None:
         judge_features(features, compared.total, found)
         if features.multivariate:
             check_multivariate(look, features.multivariate, found)
-    if predictions:
+    if predictions and not comparable:
+        why = "the baseline has no predictions that can be compared"
+        found.rules.append(RuleResult(rule="prediction_drift", result="not_applicable", why=why))
+    elif predictions:
         judge_predictions(predictions, moved.scores.get(PREDICTION), moved.methods.get(PREDICTION, ""), found)
 
 
