@@ -72,11 +72,14 @@ def run(config: RollbackSpec, inputs: Inputs, context: RunContext) -> Outcome:
     return Outcome(outputs={"service": ref}, summary=" ".join([*said, servers]), details=details)
 
 
-def take_back(store: Store, workflow: str, environment: str, *, to: str, actor: Actor) -> RolledBack:
+def take_back(
+    store: Store, workflow: str, environment: str, *, to: str, actor: Actor, after: int | None = None
+) -> RolledBack:
     """Give the traffic to the version that `to` means, and make it the champion where the one that it had is.
 
     RollbackRefusedError when there is none, its model is gone or changed, or it is live already. The same actor's
-    rollback happens once; one that was cut short before the champion moved is completed.
+    rollback happens once; one that was cut short before the champion moved is completed. `after` is the revision that
+    the caller has seen: ConflictError when somebody has changed the service since.
     """
     states = service_history(store, workflow, environment)
     made = next((place for place, state in enumerate(states) if _id(state) == actor.identity), None)
@@ -90,7 +93,7 @@ def take_back(store: Store, workflow: str, environment: str, *, to: str, actor: 
         require_whole(store, states[-1].name, target)
         _refuse_live(states[-1], target)
         change = Change(id=actor.identity, action="rollback", by=actor.by, at=now(), reason=actor.reason)
-        service, before = roll_back(store, workflow, environment, change, to=target), states
+        service, before = roll_back(store, workflow, environment, change, to=target, after=after), states
     live = service.primary
     if live is None:
         raise RollbackRefusedError(f"{service.name} has no version that is live")

@@ -186,10 +186,13 @@ def read_last_sound(store: Store, workflow: str, environment: str) -> Service:
     return empty
 
 
-def set_version(store: Store, workflow: str, environment: str, version: ServedVersion, change: Change) -> Service:
+def set_version(
+    store: Store, workflow: str, environment: str, version: ServedVersion, change: Change, *, after: int | None = None
+) -> Service:
     """Give a version all the traffic; the state that is reached.
 
     A change that has been made already is not made again: the state is then the latest, which may be another's.
+    `after` is the revision that the caller has seen: ConflictError when somebody has changed the service since.
     """
 
     def make(current: Service) -> Service:
@@ -199,7 +202,7 @@ def set_version(store: Store, workflow: str, environment: str, version: ServedVe
         made = replace(current, shadow=shadow, rollout=None)  # a release under way sees that it was overtaken
         return with_versions(made, (replace(version, weight=_ALL),))
 
-    return change_service(store, workflow, environment, change, make)
+    return change_service(store, workflow, environment, change, make, after=after)
 
 
 def set_weights(
@@ -251,25 +254,34 @@ def set_alternate(
     )
 
 
-def stop_service(store: Store, workflow: str, environment: str, change: Change) -> Service:
-    """Let nothing answer; what had most of the traffic is the previous version, to come back to."""
+def stop_service(store: Store, workflow: str, environment: str, change: Change, *, after: int | None = None) -> Service:
+    """Let nothing answer; what had most of the traffic is the previous version, to come back to.
+
+    `after` is the revision that the caller has seen: ConflictError when somebody has changed the service since.
+    """
 
     def make(current: Service) -> Service:
         judged = current.named().get(current.rollout.stable) if current.rollout else current.primary
         return replace(current, versions=(), shadow=None, rollout=None, previous=judged or current.previous)
 
-    return change_service(store, workflow, environment, change, make)
+    return change_service(store, workflow, environment, change, make, after=after)
 
 
 def roll_back(
-    store: Store, workflow: str, environment: str, change: Change, *, to: ServedVersion | None = None
+    store: Store,
+    workflow: str,
+    environment: str,
+    change: Change,
+    *,
+    to: ServedVersion | None = None,
+    after: int | None = None,
 ) -> Service:
-    """Give a version all the traffic again: `to`, or the previous one."""
+    """Give a version all the traffic again: `to`, or the previous one. `after`: see `set_version`."""
     current = read_service(store, workflow, environment)
     target = to or current.previous
     if target is None:
         raise ConfigError(f"{current.name} has no previous version to roll back to")
-    return set_version(store, workflow, environment, target, change)
+    return set_version(store, workflow, environment, target, change, after=after)
 
 
 def restore(store: Store, broken: Service, reason: str) -> Service:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mlops_provider.exceptions import RollbackRefusedError
+from mlops_provider.exceptions import ConflictError, RollbackRefusedError
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext
 from mlops_provider.runtime.monitor.deciding.decided import decided, monitor_actor, moved_on
 from mlops_provider.runtime.rollback import follow, mirrored, take_back
@@ -32,14 +32,20 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:  #
     """
     store, environment = context.store(), config.environment
     decision = decided(config, context)
-    states = service_history(store, context.workflow, environment)
-    if find_change(states, context.identity) is None:
-        if why := moved_on(states, decision["version"]):
-            return Outcome(summary=why, details={"name": "", "version": _live(states), "left": None})
-        _refuse_second(states)
-        _refuse_same(states, config.fallback)
     actor = monitor_actor(context, decision)
-    done = take_back(store, context.workflow, environment, to=config.fallback, actor=actor)
+    while True:
+        states = service_history(store, context.workflow, environment)
+        if find_change(states, context.identity) is None:
+            if why := moved_on(states, decision["version"]):
+                return Outcome(summary=why, details={"name": "", "version": _live(states), "left": None})
+            _refuse_second(states)
+            _refuse_same(states, config.fallback)
+        seen = states[-1].revision
+        try:
+            done = take_back(store, context.workflow, environment, to=config.fallback, actor=actor, after=seen)
+            break
+        except ConflictError:  # what was released while the model was read is not taken back: look again
+            continue
     said = [done.sentence(), *mirrored(context, done.name)]
     url, servers = follow(store, done, WAIT, context.connections)
     details = {

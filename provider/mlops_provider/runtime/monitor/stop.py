@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlops_provider.exceptions import ConflictError
 from mlops_provider.runtime.contract import Inputs, Outcome, RunContext, now
 from mlops_provider.runtime.monitor.deciding.decided import beside, decided, monitor_actor, moved_on
 from mlops_provider.runtime.targets.upkeep import stop
@@ -22,16 +23,22 @@ def run(config: MonitorSpec, inputs: Inputs, context: RunContext) -> Outcome:  #
     """
     store, environment = context.store(), config.environment
     decision = decided(config, context)
-    states = service_history(store, context.workflow, environment)
-    made = find_change(states, context.identity)
-    if made is None:
-        fallen = find_change(states, beside(context, "fallback"))
-        led_to = fallen.primary.version if fallen and fallen.primary else ""
-        if why := moved_on(states, decision["version"], led_to=led_to):
-            return Outcome(summary=why, details={"stopped": False})
     actor = monitor_actor(context, decision)
     change = Change(id=actor.identity, action="stop", by=actor.by, at=now(), reason=actor.reason)
-    state = stop(store, context.workflow, environment, change, context.connections)
+    while True:
+        states = service_history(store, context.workflow, environment)
+        made = find_change(states, context.identity)
+        if made is None:
+            fallen = find_change(states, beside(context, "fallback"))
+            led_to = fallen.primary.version if fallen and fallen.primary else ""
+            if why := moved_on(states, decision["version"], led_to=led_to):
+                return Outcome(summary=why, details={"stopped": False})
+        seen = states[-1].revision
+        try:
+            state = stop(store, context.workflow, environment, change, context.connections, after=seen)
+            break
+        except ConflictError:  # what was released since is not stopped: look again
+            continue
     stopped = made or state  # what was stopped by an earlier try may have been released again since
     version = stopped.previous.version if stopped.previous else ""
     note_change(store, stopped, actor, "stopped", {"version": version})

@@ -22,12 +22,21 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 1.0
 
 
-def stop(store: Store, workflow: str, environment: str, change: Change, connections: Mapping[str, str]) -> Service:
+def stop(
+    store: Store,
+    workflow: str,
+    environment: str,
+    change: Change,
+    connections: Mapping[str, str],
+    *,
+    after: int | None = None,
+) -> Service:
     """Let nothing answer, and end what runs: the record first, so that nobody is sent there any more.
 
-    The same change asked for twice happens once; a stop that was cut short is completed.
+    The same change asked for twice happens once; a stop that was cut short is completed. `after` is the revision that
+    the caller has seen: ConflictError when somebody has changed the service since.
     """
-    state = stop_service(store, workflow, environment, change)
+    state = stop_service(store, workflow, environment, change, after=after)
     placement = read_placement(store, workflow, environment)
     if placement is not None and placement.state != "stopped" and not state.versions:
         open_target(store, placement, connections).stop(placement)

@@ -15,8 +15,10 @@ from mlops_provider.exceptions import (
     DecisionIncompleteError,
     RollbackRefusedError,
 )
+from mlops_provider.runtime import rollback
 from mlops_provider.runtime.monitor import fallback
 from mlops_provider.runtime.phase import run_phase
+from mlops_provider.runtime.targets import upkeep
 from mlops_provider.store.chain import Chain
 from mlops_provider.store.services import (
     Change,
@@ -117,6 +119,27 @@ def test_a_version_that_was_released_meanwhile_is_not_taken_back(breaching):
     assert breaching.live == "3"
     assert fallback.summary == stop.summary
     assert fallback.summary == "Version 2 was judged, but version 3 is live already: nothing is done."
+
+
+@pytest.mark.parametrize(
+    ("action", "moment"), [("fallback", (rollback, "require_whole")), ("stop", (upkeep, "stop_service"))]
+)
+def test_what_is_released_in_the_moment_of_the_action_stays(breaching, monkeypatch, action, moment):
+    breaching.service.release("2")
+    _, spec = breaching.decide("2", on_breach=[action])
+    released, act = [], getattr(*moment)
+
+    def meanwhile(*args, **fields):
+        if not released:
+            released.append(breaching.service.release("3"))
+        return act(*args, **fields)
+
+    monkeypatch.setattr(*moment, meanwhile)
+    done = breaching.act(action, spec)
+
+    assert released
+    assert breaching.live == "3"
+    assert done.summary == "Version 2 was judged, but version 3 is live already: nothing is done."
 
 
 def test_what_was_released_after_the_fallback_of_the_same_decision_is_not_stopped(breaching):
