@@ -148,6 +148,16 @@ def test_a_quiet_decision_tells_nobody(store, inbox):
     assert inbox == []
 
 
-@pytest.mark.parametrize(("values", "line"), [([], ""), ([1.0], "▁"), ([2.0, 2.0], "▁▁"), ([0.0, 1.0, 0.5], "▁█▅")])
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ([], ""),
+        ([1.0], "▁"),
+        ([2.0, 2.0], "▁▁"),
+        ([0.0, 1.0, 0.5], "▁█▅"),
+        ([-1e308, 1e308, 0.0], "▁█▅"),
+        ([0.0, 5e-324], "▁▁"),
+    ],
+)
 def test_a_history_is_one_line(values, line):
     assert sparkline(values) == line

@@ -24,10 +24,13 @@ class PolicySpec(Spec):
 
     minimum_rows: int = Field(default=100, ge=1, description="Smaller windows are not judged.")
     consecutive: int = Field(
-        default=2, ge=1, description="Breaches that it takes among the last `of` checks, this one included."
+        default=2, ge=1, le=50, description="Breaches that it takes among the last `of` checks, this one included."
     )
     of: int | None = Field(
-        default=None, ge=1, description="Checks among which breaches are counted; default: 3, or `consecutive` if more."
+        default=None,
+        ge=1,
+        le=50,
+        description="Checks among which breaches are counted; default: 3, or `consecutive` if more.",
     )
     hysteresis: float = Field(
         default=0.1,

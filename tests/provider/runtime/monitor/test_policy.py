@@ -15,6 +15,7 @@ from mlops_provider.runtime.monitor.deciding.obstacles import Around
 from mlops_provider.runtime.monitor.deciding.policy import Check, decide
 from mlops_provider.runtime.monitor.deciding.silences import Silence
 from mlops_provider.runtime.monitor.deciding.state import State
+from mlops_provider.store.store import json_bytes
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -167,6 +168,17 @@ def test_a_critical_breach_goes_through_quiet_hours_and_may_act_at_once():
     assert Player(policy).check(rule(0.95, limit=0.1)).severity == "warning", "drift alone is no emergency"
 
 
+def test_a_limit_of_nothing_has_no_multiple_and_its_breach_is_critical_and_on_record():
+    player = Player(PolicySpec(at_once=True))
+
+    decision = player.check(rule(0.02, limit=0.0, name="error_rate <= 0"))
+
+    assert (decision.severity, decision.actions) == ("critical", ("notify", "retrain"))
+    assert json.loads(json_bytes(decision.decided_by)) == {
+        "rule": "at_once", "breaches": 1, "needed": 2, "of": 3, "critical": 2.0,
+    }  # fmt: skip
+
+
 def test_quiet_hours_follow_the_clocks_of_their_time_zone():
     quiet = [{"cron": "0 22 * * *", "for": "8h", "timezone": "Europe/Berlin", "reason": "night"}]
     for day, first in ((datetime(2026, 3, 28, 20, 30, tzinfo=UTC), 4), (datetime(2026, 3, 27, 20, 30, tzinfo=UTC), 5)):
@@ -257,6 +269,16 @@ def test_a_wrong_number_of_checks_is_refused():
         PolicySpec(consecutive=4, of=3)
 
     assert PolicySpec(consecutive=4).among == 4
+    with pytest.raises(ValueError, match="less than or equal to 50"):
+        PolicySpec(consecutive=51)
+
+
+def test_the_most_checks_that_can_be_asked_for_are_remembered():
+    player = Player(PolicySpec(consecutive=50), on_breach=("notify",))
+
+    player.play("b" * 50)
+
+    assert player.hours("notify") == [49]
 
 
 @settings(max_examples=150, deadline=None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlops_provider.runtime.monitor.deciding.limits import share_of_limit
+
 if TYPE_CHECKING:
     from mlops_provider.runtime.monitor.deciding.decisions import Entry
 
@@ -67,16 +69,8 @@ def _more(judged: list[bool], needed: int, among: int) -> int:
 
 def _nearest(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give the rules with a limit, the nearest to it first."""
-    shares = [{**rule, "share_of_limit": _near(rule)} for rule in rules if rule["threshold"]]
+    shares = [{**rule, "share_of_limit": share} for rule in rules if (share := share_of_limit(rule)) is not None]
     return sorted(shares, key=lambda rule: -rule["share_of_limit"])[:_NEAREST]
-
-
-def _near(rule: dict[str, Any]) -> float:
-    """Give how much of the way to its limit a value has gone: above 1 where it breaks the rule."""
-    value, limit = float(rule["value"]), float(rule["threshold"])
-    falls = (value < limit) == (rule["result"] == "failed")
-    share = limit / value if falls and value else value / limit
-    return round(share, 4)
 
 
 def _minute(text: str) -> str:

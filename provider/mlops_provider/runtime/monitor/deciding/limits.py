@@ -41,6 +41,14 @@ def is_clear(rule: Mapping[str, Any], hysteresis: float) -> bool:
     return bool(abs(value - limit) >= margin - _EQUAL)
 
 
+def share_of_limit(rule: Mapping[str, Any]) -> float | None:
+    """Give how much of its room a value has used up: more than 1 where it breaks the rule; None where there is none."""
+    value, limit = float(rule["value"]), float(rule["threshold"])
+    falls = (value < limit) == (rule["result"] in {"failed", "warned"})
+    room = _room(limit, falls=falls)
+    return round(1 + (limit - value if falls else value - limit) / room, 4) if room else None
+
+
 def _room(limit: float, *, falls: bool) -> float:
     """Give the scale of a limit; `falls` where values below it break it."""
     return 1.0 - limit if falls and 0 <= limit < 1 else abs(limit)

@@ -29,12 +29,13 @@ def message_of(store: Store, decision: Mapping[str, Any], *, page: str) -> dict[
 
 
 def sparkline(values: list[float]) -> str:
-    """Draw numbers as one line of text, the lowest at the bottom; what is constant is drawn low."""
+    """Draw finite numbers as one line of text, the lowest at the bottom; what is constant is drawn low."""
     if not values:
         return ""
-    low, high = min(values), max(values)
-    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(_BARS[round((value - low) * scale)] for value in values)
+    halves = [value / 2 for value in values]  # the span of any two numbers is one, too
+    low = min(halves)
+    span = max(halves) - low
+    return "".join(_BARS[round((half - low) / span * (len(_BARS) - 1)) if span > 0 else 0] for half in halves)
 
 
 def _causes(store: Store, report: str) -> dict[str, Any]:

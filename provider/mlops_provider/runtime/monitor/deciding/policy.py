@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,8 @@ def _weigh(state: State, counted: Sequence[Rule], policy: PolicySpec) -> _Weighe
     elif count >= policy.consecutive:
         numbers |= {"rule": "breaches"}
     elif critical and policy.at_once:
-        numbers |= {"rule": "at_once", "beyond": round(worst, 3), "critical": policy.critical}
+        far = {"beyond": round(worst, 3)} if math.isfinite(worst) else {}  # a limit of 0 has no multiple
+        numbers |= {"rule": "at_once", **far, "critical": policy.critical}
     else:
         numbers |= {"rule": "waiting"}
     return _Weighed(count, names, critical, numbers)
