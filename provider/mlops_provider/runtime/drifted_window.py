@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 RULE = "drifted_window"
 LEAST_ROWS = 30
+_OF_FEATURES = frozenset({"data_drift", "prediction_drift", "data_quality", "unseen_categories", "multivariate_drift"})
+"""Rules that need no labels."""
 _TASKS = frozenset({"classification", "regression"})
 
 
@@ -65,8 +67,14 @@ def asked_by(context: RunContext) -> Mapping[str, Any]:
 
 
 def rows_of(reason: Mapping[str, Any]) -> str:
-    """Give the URI of the rows that broke: those whose label was due, else those of the window."""
-    return str(reason.get("due") or reason.get("window") or "")
+    """Give the URI of the rows that broke.
+
+    They are those whose label was due. Where it was only what was asked that broke, they are those of the window:
+    rows whose labels came late are of a time in which all was well.
+    """
+    window, due = str(reason.get("window") or ""), str(reason.get("due") or "")
+    rules = [str(rule["rule"]).partition(" ")[0] for rule in reason.get("rules") or ()]
+    return window or due if rules and _OF_FEATURES.issuperset(rules) else due or window
 
 
 def judge_drifted_window(

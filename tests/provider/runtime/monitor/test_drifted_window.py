@@ -138,6 +138,25 @@ def test_rows_whose_labels_came_when_there_were_no_new_ones_judge_too(camera):
     assert rules["drifted_window"].result == "passed"
 
 
+@pytest.mark.parametrize(
+    ("broke", "judged"),
+    [(["data_drift"], "window"), (["data_drift where a = b", "data_quality"], "window"), (["precision >= 0.9"], "due")],
+)
+def test_where_only_features_moved_rows_whose_labels_came_late_do_not_judge(camera, broke, judged):
+    logged = read_frame(camera.bench.store, camera.window_ref)
+    before = camera.dataset(logged.iloc[:100].assign(truth=0))  # of a time in which all was well
+    payload = {**camera.reason["payload"], "rules": [{"rule": rule} for rule in broke], "due": before.uri}
+
+    _, rules = camera.evaluate(
+        camera.service.ref,
+        camera.service.test,
+        reason={"kind": "asset", "payload": payload},
+        drifted_window="not_worse",
+    )
+
+    assert rules["drifted_window"].n == {"window": len(camera.window), "due": 100}[judged]
+
+
 def test_rows_without_a_label_cannot_judge_and_that_is_said(camera):
     payload = camera.reason["payload"]
     frame = read_frame(camera.bench.store, camera.window_ref)
