@@ -197,6 +197,23 @@ def test_a_quiet_window_has_no_causes_and_costs_no_search(cause, monkeypatch):
     assert "<h2>Why</h2>" not in (cause.service.report(check) / "report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"), [(100, "is missing in 33% of the rows, in the baseline 0%"), (300, "has no value any more")]
+)
+def test_a_column_whose_values_are_lost_is_named_first(cause, lost, said):
+    column = cause.rows["petal length (cm)"]
+    table = cause.service.table(cause.rows, **{"x_petal length (cm)": column.mask(column.index < lost)})
+    cause.service.write(table)
+
+    checks = {"data_drift": {"share": 0.2, "threshold": 0.5}, "data_quality": {"missing": 0.1}}
+    _, check, _ = cause.check(checks=checks)
+
+    assert check.verdict.status == "blocked"
+    says = cause.content(check)["causes"]["says"]
+    assert says[0] == f"petal length (cm) {said}"
+    assert "no feature moved" not in says
+
+
 def test_nothing_else_on_record_is_said(cause):
     cause.log(200, minutes_ago=600)  # long before anybody touched the service
 

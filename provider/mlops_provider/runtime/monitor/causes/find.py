@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_provider.runtime.monitor.causes.changed import Changed, changed_then
-from mlops_provider.runtime.monitor.causes.moved import Moved, moved_columns
+from mlops_provider.runtime.monitor.causes.moved import Moved, lost_columns, moved_columns
 from mlops_provider.runtime.monitor.causes.parts import Part, changed_parts
 from mlops_provider.runtime.monitor.causes.rows import sample_rows
 from mlops_provider.runtime.monitor.causes.series import Point, earlier_checks, followed, of_rows
@@ -31,6 +31,7 @@ class Causes:
     names: list[str]
     breach: bool = False
     moved: list[Moved] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     since: Since | None = None
     changed: list[Changed] = field(default_factory=list)
@@ -42,10 +43,13 @@ class Causes:
         """Give the sentences, the most telling first: at most three of each kind."""
         if not self.breach:
             return []
-        lines = [_of_column(one) for one in self.moved[:TOLD]]
+        lines = self.lost[:TOLD]
+        if len(self.lost) > TOLD:
+            lines.append(f"{len(self.lost) - TOLD} more features are lost or missing")
+        lines += [_of_column(one) for one in self.moved[:TOLD]]
         if len(self.moved) > TOLD:
             lines.append(f"{len(self.moved) - TOLD} more features moved")
-        if not self.moved:
+        if not self.moved and not self.lost:
             lines.append("no feature moved")
         lines += [part.says for part in self.parts[:TOLD]]
         if self.since:
@@ -84,6 +88,7 @@ def find_causes(look: Look, found: Findings) -> Causes:
         causes.failed = verdict.status == "blocked"
         causes.breach = any(rule.result in {"failed", "warned"} for rule in found.rules)
         if causes.breach:
+            causes.lost = lost_columns(look, found)
             causes.moved = moved_columns(look, found)
             causes.parts = changed_parts(look, causes.moved)
             series = of_rows(look, causes.moved)

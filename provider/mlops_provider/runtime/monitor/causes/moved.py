@@ -60,6 +60,17 @@ def moved_columns(look: Look, found: Findings) -> list[Moved]:
     return sorted(moved, key=lambda one: (-one.weight, -one.score, one.column))
 
 
+def lost_columns(look: Look, found: Findings) -> list[str]:
+    """Say which columns cannot be compared any more, and which are missing in more rows than is allowed."""
+    said = {name: f"{name} {why}" for name, why in found.bad_columns.items()}
+    shares = [rule.values for rule in found.rules if rule.rule == "data_quality" and rule.result == "failed"]
+    for name, share in (item for one in shares for item in one.items()):
+        before = look.baseline_profiles.get(name)
+        was = f", in the baseline {before.missing_share:.0%}" if before else ""
+        said.setdefault(name, f"{name} is missing in {share:.0%} of the rows{was}")
+    return list(said.values())
+
+
 def most_changed(before: ColumnProfile, after: ColumnProfile) -> tuple[str, float, float] | None:
     """Give the value whose share of the rows changed most, and both shares; None where there is nothing to compare."""
     if not before.values or not after.values:
