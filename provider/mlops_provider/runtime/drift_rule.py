@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlops_provider.runtime.columns.scores import shown
 from mlops_provider.runtime.dataset_drift import keep_samples, score_datasets
 from mlops_provider.verdicts import Result, RuleResult
 
@@ -25,7 +26,7 @@ def judge_drift(store: Store, rule: Rule, data: DatasetRef, baseline: DatasetRef
     keep_samples(store, baseline, data, drift, file)
     bad, moved, total = drift.compared.bad, drift.compared.drifted(), drift.compared.total
     share = (len(moved) + len(bad)) / total if total else 0.0
-    worst = [f"{name} {why}" for name, why in bad.items()] + [f"{name} {score:.2f}" for score, name in moved]
+    worst = [f"{name} {why}" for name, why in bad.items()] + [f"{name} {shown(score)}" for score, name in moved]
     most = f"; most: {', '.join(worst[:_SHOWN])}" if worst else ""
     why = (
         f"{len(moved) + len(bad)} of {total} columns drifted from {wanted.baseline} ({share:.0%}, limit "

@@ -34,6 +34,7 @@ FENCE = 1000
 """A number farther from the median than so many times the span of the middle 98 % of the baseline is set aside."""
 SET_ASIDE = 0.01
 """Largest share of a side's numbers that is set aside; more belong to how it is distributed."""
+_ABSURD = 1e6
 _FEW_VALUES = 20
 _SMALLEST_SHARE = 0.0001
 
@@ -71,6 +72,11 @@ def score(baseline: ColumnProfile, window: ColumnProfile, method: Method | None 
         before, after = _category_counts(baseline, window)
     before, after = before / max(before.sum(), 1), after / max(after.sum(), 1)
     return {"jensenshannon": _jensenshannon, "psi": _psi, "hellinger": _hellinger}[wanted](before, after)
+
+
+def shown(score: float, places: int = 2) -> str:
+    """Write a score for people: one that is absurdly large in three digits, not in three hundred."""
+    return f"{score:.{places}f}" if score < _ABSURD else f"{score:.3g}"
 
 
 def p_value(baseline: ColumnProfile, window: ColumnProfile) -> float:

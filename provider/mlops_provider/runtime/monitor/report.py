@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mlops_provider.runtime.columns.scores import shown
 from mlops_provider.runtime.evaluation import tables
 from mlops_provider.runtime.evaluation.evidently_page import EVIDENTLY_ROWS, made_when_opened
 from mlops_provider.runtime.iterations.history import MONITORING
@@ -92,7 +93,7 @@ def _features(found: Findings) -> str:
         over = beyond(name)
         said = "; ".join(text for text in (found.methods.get(name, ""), found.notes.get(name, "")) if text)
         threshold = found.thresholds.get(name, found.threshold)
-        rows.append([escape(name), f"{found.scores[name]:.3f}", f"{threshold:.3g}", _bar(over), escape(said)])
+        rows.append([escape(name), shown(found.scores[name], 3), f"{threshold:.3g}", _bar(over), escape(said)])
     if not rows:
         return ""
     head = ["feature", "score", "drifted from", "", "method, and what is odd"]

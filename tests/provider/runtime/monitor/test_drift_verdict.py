@@ -68,3 +68,13 @@ def test_predictions_that_moved_by_chance_have_not_drifted(chance, limit, result
 
     assert findings.rules[0].result == result
     assert ("that is chance (p 0.2, limit 0.01)" in findings.rules[0].why) is (result == "passed")
+
+
+def test_a_score_without_bounds_is_said_in_few_words():
+    findings = Findings(scores={"price": 1e300}, thresholds={"price": 0.1}, chances={"price": 0.0})
+
+    judge_features(DataDriftCheck(), 1, findings)
+    judge_predictions(PredictionDriftCheck(), 1.7e308, "wasserstein", findings)
+
+    assert "price 1e+300" in findings.rules[0].why
+    assert findings.rules[1].why == "predictions moved by 1.7e+308 (wasserstein), threshold 0.1"

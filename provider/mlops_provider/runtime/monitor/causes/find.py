@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mlops_provider.runtime.columns.scores import shown
 from mlops_provider.runtime.monitor.causes.changed import Changed, changed_then
 from mlops_provider.runtime.monitor.causes.moved import Moved, lost_columns, moved_columns
 from mlops_provider.runtime.monitor.causes.parts import Part, changed_parts
@@ -104,4 +105,4 @@ def find_causes(look: Look, found: Findings) -> Causes:
 def _of_column(one: Moved) -> str:
     weight = "" if one.importance is None else f", {one.importance:.0%} of the importance"
     said = f": {one.says}" if one.says else ""
-    return f"{one.column} moved by {one.score:.2f} (from {one.threshold:g} on it counts{weight}){said}"
+    return f"{one.column} moved by {shown(one.score)} (from {one.threshold:g} on it counts{weight}){said}"

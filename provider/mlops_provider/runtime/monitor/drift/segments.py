@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING
 
+from mlops_provider.runtime.columns.scores import shown
 from mlops_provider.runtime.evaluation.tables import number, table
 from mlops_provider.runtime.monitor.drift.chances import Chances, chances_of
 from mlops_provider.runtime.monitor.drift.scores import compare_features
@@ -91,7 +92,7 @@ def _judge(look: Look, check: DataDriftCheck, name: str, chances: Chances) -> tu
 
 def _section(segments: list[SegmentDrift], new: dict[str, int]) -> str:
     def line(one: SegmentDrift) -> list[str]:
-        moved = ", ".join(f"{escape(name)} {score:.2f}" for name, score in list(one.moved.items())[:_SHOWN])
+        moved = ", ".join(f"{escape(name)} {shown(score)}" for name, score in list(one.moved.items())[:_SHOWN])
         told = moved if one.share is not None else f"<span class=dim>{escape(one.why_not)}</span>"
         share = "" if one.share is None else f"{one.share:.0%}"
         return [escape(one.name), f"{one.rows:,}", f"{one.baseline_rows:,}", share, told]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlops_provider.runtime.columns.scores import shown
 from mlops_provider.runtime.monitor.windows.profiles import PREDICTION
 from mlops_provider.verdicts import Result, RuleResult
 
@@ -29,7 +30,7 @@ def judge_predictions(check: PredictionDriftCheck, score: float | None, method: 
     chance = found.chances.get(PREDICTION, 0.0)
     beyond = score >= check.threshold
     by_chance = beyond and check.false_discovery is not None and chance > check.false_discovery
-    why = f"predictions moved by {score:.3f} ({method}), threshold {check.threshold:g}"
+    why = f"predictions moved by {shown(score, 3)} ({method}), threshold {check.threshold:g}"
     if by_chance:
         why += f"; at this size that is chance (p {chance:.2g}, limit {check.false_discovery:g})"
     found.rules.append(
@@ -63,7 +64,7 @@ def judge_features(check: DataDriftCheck, total: int, found: Findings) -> None:
         said = f"beyond its threshold by chance (p {found.chances[name]:.2g})"
         found.notes[name] = "; ".join(text for text in (found.notes.get(name, ""), said) if text)
     parts = [f"{name} {why}" for name, why in list(found.bad_columns.items())[:_SHOWN]]
-    parts += [f"{name} {score:.2f}" for score, name in drifted[:_SHOWN]]
+    parts += [f"{name} {shown(score)}" for score, name in drifted[:_SHOWN]]
     worst = f"; most: {', '.join(parts)}" if parts else ""
     more = f"; {len(chance)} more beyond the threshold by chance" if chance else ""
     of = " of the importance" if found.weights else ""
