@@ -36,10 +36,14 @@ class Exported:
 
 
 def export(store: Store, service: str, decisions: Iterable[Mapping[str, Any]], folder: Path) -> Exported:
-    """Add the checks behind decisions to a workspace in a folder, the oldest first."""
+    """Add the checks behind decisions to a workspace in a folder, the oldest first.
+
+    A run that an export left half-written is made anew.
+    """
     os.environ["DO_NOT_TRACK"] = "1"
     from evidently.ui.workspace import Workspace
 
+    _remove_half_written(folder)
     workspace = Workspace.create(str(folder))
     named = [project for project in workspace.list_projects() if project.name == service]
     project = named[0] if named else workspace.create_project(service)
@@ -57,6 +61,15 @@ def export(store: Store, service: str, decisions: Iterable[Mapping[str, Any]], f
         workspace.add_run(project.id, _snapshot(rows, entry))
         added += 1
     return Exported(str(project.id), added, present, without)
+
+
+def _remove_half_written(folder: Path) -> None:
+    """Remove runs that are no JSON: with one of them neither Evidently nor its UI opens the workspace."""
+    for file in folder.glob("*/snapshots/*.json"):
+        try:
+            json.loads(file.read_bytes())
+        except ValueError:
+            file.unlink()
 
 
 def _snapshot(rows: bytes, entry: Mapping[str, Any]) -> Any:

@@ -91,6 +91,19 @@ def test_evidentlys_own_workspace_lists_the_checks_once_with_the_scores_of_all_r
     assert "<b>" not in "".join(found)
 
 
+def test_an_export_that_was_killed_within_a_run_is_completed_by_the_next(checked, tmp_path):
+    store, _ = checked
+    call(store, tmp_path / "space")
+    whole = sorted((tmp_path / "space").rglob("snapshots/*.json"))
+    whole[0].write_bytes(whole[0].read_bytes()[:100])
+
+    again, after = call(store, tmp_path / "space"), call(store, tmp_path / "space")
+
+    assert (again["added"], again["present"]) == (1, 1)
+    assert (after["added"], after["present"]) == (0, 2)
+    assert len(list((tmp_path / "space").rglob("snapshots/*.json"))) == 2
+
+
 @pytest.fixture
 def evidently_ui(checked, tmp_path):
     """Start Evidently's own UI over the exported workspace; give its address."""
