@@ -16,7 +16,8 @@ class Findings:
     """What the checks have found so far; `vacuous` says why nothing was judged.
 
     `thresholds` are those of single columns and of PREDICTION; `chances` the probabilities of scores as large where
-    nothing has changed, of the scores beyond their thresholds; `weights`, where features are weighted, add up to 1.
+    nothing has changed, of the scores beyond their thresholds; `by_chance` names the features judged to be so by
+    chance; `weights`, where features are weighted, add up to 1.
     `sections` are further parts of the page, HTML with their headings; `more` is their JSON, as top keys of the report.
     """
 
@@ -27,6 +28,7 @@ class Findings:
     threshold: float = 0.0
     thresholds: dict[str, float] = field(default_factory=dict)
     chances: dict[str, float] = field(default_factory=dict)
+    by_chance: set[str] = field(default_factory=set)
     weights: dict[str, float] = field(default_factory=dict)
     bad_columns: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)

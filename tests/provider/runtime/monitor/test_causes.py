@@ -252,6 +252,21 @@ def test_wrong_answers_without_a_column_that_moved_have_a_moment_too(cause):
     assert abs(datetime.fromisoformat(found["since"]["latest"]) - truth_at) <= timedelta(minutes=2)
 
 
+def test_columns_beyond_their_threshold_by_chance_are_no_cause(cause):
+    rows = cause.service.rows.sample(60, replace=True, random_state=2)
+    ids = cause.service.log(rows)
+    cause.service.deliver(ids, (rows["target"] + 1) % 3)
+
+    checks = {"performance": ["accuracy >= 0.9"], "data_drift": {"share": 0.5, "threshold": 0.01}}
+    _, check, _ = cause.check(checks=checks, labels={"source": "labels", "column": "target"})
+
+    content = cause.content(check)
+    assert max(content["scores"].values()) > 0.01
+    assert any("by chance" in note for note in content["notes"].values())
+    assert content["causes"]["columns"] == []
+    assert content["causes"]["says"][0] == "no feature moved"
+
+
 def test_the_causes_say_the_same_again(cause):
     cause.log(200)
     _, first, spec = cause.check()

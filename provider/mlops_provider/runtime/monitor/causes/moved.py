@@ -42,7 +42,7 @@ class Moved:
 def moved_columns(look: Look, found: Findings) -> list[Moved]:
     """Give the columns that moved, the likeliest cause first; where no importance is known, by score."""
     limits = {name: found.thresholds.get(name, found.threshold) for name in found.scores}
-    far = {name: score for name, score in found.scores.items() if score >= limits[name]}
+    far = {name: score for name, score in found.scores.items() if score >= limits[name] and name not in found.by_chance}
     importance = found.weights or (_importance(look) if len(far) > 1 else {})
     total = sum(max(value, 0.0) for value in importance.values())
     moved = []

@@ -60,6 +60,7 @@ def judge_features(check: DataDriftCheck, total: int, found: Findings) -> None:
     if found.weights:
         share = sum(found.weights.get(name, 0.0) for name in [*found.bad_columns, *(name for _, name in drifted)])
     found.metrics["drift_share"] = share
+    found.by_chance = chance
     for name in chance:
         said = f"beyond its threshold by chance (p {found.chances[name]:.2g})"
         found.notes[name] = "; ".join(text for text in (found.notes.get(name, ""), said) if text)
